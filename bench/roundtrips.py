@@ -15,6 +15,7 @@ import botocore.session
 
 from infra.local import demo
 from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.template import create_table
 
 CLINIC = "riga-aesthetics"
 TABLE = "portal-bench"
@@ -182,19 +183,3 @@ def portal_client() -> Iterator[PortalClient]:
             get_portal.cache_clear()
             os.environ.clear()
             os.environ.update(before)
-
-
-def create_table(dynamodb: Any, name: str) -> None:
-    """Create a table such as the portal's."""
-    dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-    )

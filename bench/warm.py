@@ -25,8 +25,9 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 
-from bench.roundtrips import TABLE, PortalClient, create_table, portal_client
+from bench.roundtrips import TABLE, PortalClient, portal_client
 from infra.local.aws import REGION
+from infra.local.template import create_table
 
 COPY = "portal-bench-copy"
 RAW = "portal-bench-raw"

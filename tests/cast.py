@@ -28,6 +28,7 @@ from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment
+from infra.local.template import create_table as table_of_template
 from infra.operator import publish
 
 RIGA, TBILISI = "riga-aesthetics", "tbilisi-ultrasound"
@@ -87,19 +88,7 @@ def create_table(endpoint: str, name: str) -> None:
     with environment(aws_environment(endpoint)):
         session = with_shared_loader(botocore.session.get_session())
         client = session.create_client("dynamodb", REGION)
-        client.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-        )
+        table_of_template(client, name)
 
 
 def publish_edition(

@@ -60,6 +60,14 @@ def allowed(function: str, request: TableRequest) -> bool:
     return effects == {"Allow"}
 
 
+def may_query_index(function: str, index: str) -> bool:
+    """Tell whether a function may query an index of the table: a resource of its own to IAM."""
+    resource = {"Fn::Sub": f"${{Table.Arn}}/index/{index}"}
+    statements = [each for each in policy(function) if each["Resource"] == resource]
+    actions = {action for each in statements for action in each["Action"]}
+    return actions == {"dynamodb:Query"} and {e["Effect"] for e in statements} == {"Allow"}
+
+
 def applies(statement: Mapping[str, Any], request: TableRequest) -> bool:
     """Tell whether a statement speaks of this: its action, the table, and every condition."""
     matches = request.action in statement["Action"] and statement["Resource"] in (TABLE, "*")
@@ -140,6 +148,8 @@ def under_policy_of(portal: Portal, function: str) -> Iterator[None]:
     """Refuse the portal, for a while, what its function's policy does not allow in the table."""
 
     def check(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        if (index := params.get("IndexName")) and not may_query_index(function, index):
+            raise RefusedError(f"{function} may not query the index {index}")
         for request in table_requests(model.name, params):
             if not allowed(function, request):
                 kind = re.sub(r"[0-9a-f]{16,}", "…", f"{request.key.pk} / {request.key.sk}")

@@ -2,7 +2,7 @@
 
 What is due changes only at a few moments, which are worked out first (`_reminder_moments`,
 `_retention_moments`); of those the first is taken at which the rules of `reminders` and `retention`
-find something. The store keeps it beside each person, in an index (docs/decisions/0030), so that
+find something. The store keeps it beside each person, in an index (docs/decisions/0024), so that
 the hourly round reads nobody else.
 """
 
@@ -13,7 +13,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import AnswerSummary, State, resolve_confirmed
 from chalicelib.domain.guardians import is_of_consent_age
 from chalicelib.domain.instants import END_OF_TIME, Instant, ending, instant, moment
-from chalicelib.domain.local_time import local_day, local_midnight
+from chalicelib.domain.local_time import local_midnight
 from chalicelib.domain.notice_versions import PublishedVersion, notice_at
 from chalicelib.domain.reminders import (
     Reminder,
@@ -24,7 +24,6 @@ from chalicelib.domain.reminders import (
 )
 from chalicelib.domain.retention import ONLY_STOPPED_KEPT, RetentionAction, retention_action
 from chalicelib.domain.subjects import Subject
-
 
 ReminderId = tuple[ReminderKind, str]
 """What tells one reminder of a person from another: its kind, and what it is about."""
@@ -124,17 +123,16 @@ def _later(at: Instant, moments: Iterable[Instant]) -> list[Instant]:
     return sorted({each for each in moments if each > at})
 
 
-def _is_in_use_for_good(
-    person: Subject, history: Sequence[PublishedVersion], at: Instant
-) -> bool:
+def _is_in_use_for_good(person: Subject, history: Sequence[PublishedVersion], at: Instant) -> bool:
     """Tell whether a consent is granted that ends neither by itself nor by a version to come."""
     if any(entry.since > at for entry in history):
         return False
     notice = notice_at(history, at)
     for summary in person.summaries.values():
-        if summary.last is not None and summary.last.expires_at is None:
-            if resolve_confirmed(summary, notice, at).state is State.GRANTED:
-                return True
+        if summary.last is None or summary.last.expires_at is not None:
+            continue
+        if resolve_confirmed(summary, notice, at).state is State.GRANTED:
+            return True
     return False
 
 

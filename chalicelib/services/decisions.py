@@ -21,6 +21,7 @@ from chalicelib.domain.consent import (
 )
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Decision, decide, receipt_id
+from chalicelib.domain.due_times import first_due
 from chalicelib.domain.errors import ConcurrentWriteError, RejectedError
 from chalicelib.domain.identity import People, subjects_to_stop
 from chalicelib.domain.receipts import Receipt
@@ -216,7 +217,10 @@ def _prepare(
     )
     after = with_contacts(before, after, given.contacts, own.base)
     after = with_proof(key, after, own, stored, receipt)
-    recorded = decision_writes(key, lookup, before, after=after, receipt=receipt, given=given)
+    due = first_due(after, lookup.published.clinic, lookup.published.published, after.recorded_at)
+    recorded = decision_writes(
+        key, lookup, before, after=after, receipt=receipt, given=given, due=due
+    )
     detached = detach_contacts(lookup, person, before)
     messages = outbox_writes_for(key, identification, lookup, before, receipt)
     return _Prepared(receipt, [*recorded, *detached, *messages])

@@ -77,12 +77,12 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     published = portal.directory.look_up(clinic).published
     audited = audit.line(clinic, by, "erasures", now, [subject])
 
-    def change(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+    def change(person: Subject) -> tuple[Subject, Instant, Sequence[Write]] | None:
         if person.erased or not recheck(person):
             return None
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
         after, writes = erasures.erasure_writes(clinic, person, until)
-        return after, [*writes, audited]
+        return after, until, [*writes, audited]
 
     try:
         after = contact_places.update_person(portal.table, clinic, subject, change)
@@ -102,13 +102,16 @@ def restrict(
     audited = audit.line(clinic, by, "restrictions", now, [subject])
     unchanged: Subject | None = None
 
-    def change(person: Subject) -> tuple[Subject, Sequence[Write]] | None:
+    def change(person: Subject) -> tuple[Subject, Instant | None, Sequence[Write]] | None:
         nonlocal unchanged
         unchanged = None if person.erased else person
         is_restricted = person.restricted_since is not None
         if person.erased or is_restricted == restricted:
             return None
-        return person.restrict(now if restricted else None), [audited]
+        if restricted:
+            return person.restrict(now), None, [audited]
+        # The next hourly round works out what is due from now on.
+        return person.restrict(None), now, [audited]
 
     try:
         changed = contact_places.update_person(portal.table, clinic, subject, change)

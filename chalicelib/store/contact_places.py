@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.contacts import ContactPeople, pointer
 from chalicelib.store.keys import Key, contact_key, person_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, Table
-from chalicelib.store.writes import MoveEntry, NextNumber, Put, SetBody, Write
+from chalicelib.store.writes import NOT_DUE, MoveEntry, NextNumber, Put, SetBody, Write
 
 COPIES = 30
 """How many of a person's contacts hold the person."""
@@ -24,9 +25,9 @@ COPIES = 30
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
 
-Plan = Callable[[Subject], tuple[Subject, Sequence[Write]] | None]
-"""Gives a person as they are to be and what is written with that; None where nothing is to be
-done."""
+Plan = Callable[[Subject], tuple[Subject, Instant | None, Sequence[Write]] | None]
+"""Gives a person as they are to be, when something is due for them next (None for never), and what
+is written with that; None where nothing is to be done."""
 
 
 def place_key(clinic: str, person: Subject, lookup: str) -> Key:
@@ -106,11 +107,11 @@ def update_person(
         planned = plan(before)
         if planned is None:
             return None
-        after, writes = planned
+        after, due, writes = planned
         stored = people.dump_person(after)
         copies = copy_writes(clinic, before, None if after.erased else stored, was)
         try:
-            table.write([SetBody(key, stored, was=was), *copies, *writes])
+            table.write([SetBody(key, stored, was, due=due or NOT_DUE), *copies, *writes])
         except ConflictError as conflict:
             if concerns_contacts(conflict.keys):
                 split(table, clinic, subject)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -26,7 +27,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import OTHERS, outbox_writes, why_nothing_is_left
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
-from chalicelib.store.writes import Put, Replace, SetBody, SetEntry, Write
+from chalicelib.store.writes import NOT_DUE, Put, Replace, SetBody, SetEntry, Write
 
 
 def outbox_writes_for(
@@ -83,11 +84,12 @@ def decision_writes(
     after: Subject,
     receipt: Receipt,
     given: PersonalData,
+    due: Instant | None,
 ) -> list[Write]:
     """Give what one decision writes, in five parts.
 
     `before` is the person as the decision found them, `after` as it leaves them, with their
-    contacts.
+    contacts. `due` is when something is due for them next; None for never.
     """
     clinic = lookup.published.clinic.id
     page_starts = timeline.with_page_start(
@@ -98,7 +100,7 @@ def decision_writes(
     )
     return [
         *_receipt_writes(clinic, after, receipt),
-        *_person_writes(clinic, lookup, before, after),
+        *_person_writes(clinic, lookup, before, after, due),
         *_timeline_writes(clinic, before, after, receipt),
         *_new_contact_writes(key, before, after, given.contacts),
         *_personal_data_writes(key, after, given),
@@ -115,14 +117,16 @@ def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write
     ]
 
 
-def _person_writes(clinic: str, lookup: Lookup, before: Subject, after: Subject) -> list[Write]:
+def _person_writes(
+    clinic: str, lookup: Lookup, before: Subject, after: Subject, due: Instant | None
+) -> list[Write]:
     """Write the person into the clinic's list of people and under each of their contacts.
 
     Only over the person as they were read: where somebody erased or restricted them meanwhile
     nothing is written.
     """
     stored, was = people.dump_person(after), lookup.stored.get(after.id)
-    writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was=was)]
+    writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was, due=due or NOT_DUE)]
     if was is not None:
         writes += contact_places.copy_writes(clinic, before, stored, was)
     return [*writes, *contact_places.new_place_writes(clinic, before, after, stored)]

@@ -182,8 +182,13 @@ def listed_clinic_key(clinic: str) -> Key:
 
 
 def bookmark_key() -> Key:
-    """How far the housekeeping came on its round."""
+    """The part of the index of due times at which the last hourly round had to stop."""
     return Key("HOUSEKEEPING", "BOOKMARK")
+
+
+def walk_key(clinic: str) -> Key:
+    """How far the hourly rounds came through all of a clinic's people, and for which version."""
+    return Key("HOUSEKEEPING", f"CLINIC#{clinic}")
 
 
 def migration_key() -> Key:
@@ -201,6 +206,20 @@ def person_key(clinic: str, subject: str) -> Key:
     everybody.
     """
     return Key(f"CLINIC#{clinic}#ROLL#{subject[0]}", subject)
+
+
+DUE_INDEX = "due"
+"""The index of those in the lists of people for whom something will be due, of all clinics."""
+
+
+def due_shard(subject: str) -> str:
+    """The part of the index of due times that holds a person; sixteen parts."""
+    return f"DUE#{subject[0]}"
+
+
+def clinic_of_person(key: Key) -> str:
+    """Give the clinic in whose list of people a place is."""
+    return key.pk.removeprefix("CLINIC#").partition("#")[0]
 
 
 def draft_key(clinic: str, version: str) -> Key:

@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from chalicelib.domain.guardians import is_of_consent_age
+from chalicelib.domain.due_times import reminders_at
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.reminders import Reminder, reminders_for
+from chalicelib.domain.reminders import Reminder
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
@@ -18,8 +18,7 @@ from chalicelib.store.writes import Put
 
 def due_reminders(person: Subject, published: Published, at: Instant) -> tuple[Reminder, ...]:
     """Give what one of a clinic's people is to be told by now."""
-    grown = is_of_consent_age(published.clinic, person.of_age, at)
-    return reminders_for(person, published.published, at, grown=grown)
+    return reminders_at(person, published.clinic, published.published, at)
 
 
 def unsent_reminders(

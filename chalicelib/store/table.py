@@ -2,7 +2,7 @@
 
 The only PynamoDB importer. Every item has a key, a `body` or named `entries` (JSON texts that a
 person can read in the console) and at most one `blob` (compressed or sealed bytes). Where it stands
-is said in `keys`.
+is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,11 +20,19 @@ from pynamodb.exceptions import (
 )
 from pynamodb.expressions.condition import Condition, size
 from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
-from chalicelib.store.keys import Key, is_possible, part_of_proof, written_once
+from chalicelib.store.keys import (
+    DUE_INDEX,
+    Key,
+    due_shard,
+    is_possible,
+    part_of_proof,
+    written_once,
+)
 from chalicelib.store.writes import (
     Add,
     Count,
@@ -37,6 +45,7 @@ from chalicelib.store.writes import (
     Replace,
     SetBlob,
     SetBody,
+    SetDue,
     SetEntry,
     SetNumber,
     Spend,
@@ -98,6 +107,17 @@ class DamagedError(UnavailableError):
     """An item holds what cannot be read. Nothing is known, so nothing is permitted."""
 
 
+class _DueTimes(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """The sparse index of the people for whom something will be due, in the order of the times."""
+
+    class Meta:
+        index_name = DUE_INDEX
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
 class Item(Model):
     """One item of the table; `_bind` gives the class for a certain table."""
 
@@ -110,6 +130,13 @@ class Item(Model):
     ttl = NumberAttribute(null=True)
     """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days
     late."""
+
+    due_shard = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    """Since when something is due for a person (an instant); with `due_shard` the key of the
+    index."""
+
+    due_times = _DueTimes()
 
     @property
     def key(self) -> Key:
@@ -208,6 +235,19 @@ class Table:
         """Read the items of a partition whose sort key comes after `sk`, as `partition` does."""
         return self._query(pk, self._item.sk > sk if sk else None)
 
+    def due(self, shard: str, until: str) -> Iterator[Key]:
+        """Give the places of people for whom something is due by a moment, the longest due first.
+
+        From one of the sixteen parts (`keys.SHARDS`) of the index. The index follows the table
+        within moments: what is read here is to be read again there.
+        """
+        due_by = self._item.due_at <= until
+        try:
+            for entry in self._item.query(due_shard(shard), due_by, index_name=DUE_INDEX):
+                yield entry.key
+        except PynamoDBException as error:
+            raise UnavailableError(type(error).__name__) from error
+
     def _query(self, pk: str, condition: Condition | None) -> Iterator[Item]:
         try:
             yield from self._item.query(pk, condition, consistent_read=True)
@@ -276,6 +316,8 @@ class Table:
             case Delete(key, empty, number, _):
                 unchanged = _numbered(item, number) & item.body.does_not_exist() & _no_entry(item)
                 transaction.delete(item(*key), condition=unchanged if empty else None)
+            case SetDue(key, due, was):
+                transaction.update(item(*key), _set_due(item, key, due), _holds(item, was))
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
             case Try() | Add() | SetNumber() | Count() | Spend():
@@ -297,12 +339,12 @@ class Table:
                 return [item.entries.set({name: stored})], item.pk.exists() & _no_entry(item)
             case SetBlob(_, blob, was):
                 return [item.blob.set(blob)], item.blob == was
-            case SetBody(_, body, was, sealed_anew):
+            case SetBody(key, body, was, sealed_anew, due):
                 sealed: list[Action] = (
                     [item.blob.set(sealed_anew)] if sealed_anew is not None else []
                 )
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()
-                return [changed, *sealed], _holds(item, was)
+                return [changed, *sealed, *_set_due(item, key, due)], _holds(item, was)
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
@@ -368,6 +410,14 @@ class Table:
 
 def _holds(item: type[Item], body: str | None) -> Condition:
     return item.body.does_not_exist() if body is None else item.body == body
+
+
+def _set_due(item: type[Item], key: Key, due: str | None) -> list[Action]:
+    if due is None:
+        return []
+    if not due:
+        return [item.due_shard.remove(), item.due_at.remove()]
+    return [item.due_shard.set(due_shard(key.sk)), item.due_at.set(due)]
 
 
 def _numbered(item: type[Item], number: int | None) -> Condition:

@@ -59,13 +59,31 @@ class SetBody:
     """Replace the body of an item that still has the one it was read with.
 
     The blob too, where one is given. `was` is None where it had none, or the item did not exist;
-    with a `body` of None it has none afterwards.
+    with a `body` of None it has none afterwards. `due` is for a place in the list of people: since
+    when something is due (`SetDue`); None leaves that as it is.
     """
 
     key: Key
     body: str | None = field(repr=False)
     was: str | None = field(repr=False)
     blob: bytes | None = field(default=None, repr=False)
+    due: str | None = None
+
+
+NOT_DUE = ""
+"""The due time of a person for whom nothing will be due: the index does not hold them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetDue:
+    """Move a person in the index of due times, if their place in the list holds what was read.
+
+    `due` is an instant, or NOT_DUE.
+    """
+
+    key: Key
+    due: str
+    was: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +189,7 @@ Write = (
     | FirstEntry
     | SetBlob
     | SetBody
+    | SetDue
     | NextNumber
     | MoveEntry
     | Add

@@ -51,7 +51,9 @@ answers = st.fixed_dictionaries(
 )
 people = st.fixed_dictionaries(
     {
-        "answers": st.lists(st.tuples(st.sampled_from([EMAIL_NEWS, SMS_NEWS]), answers), max_size=5),
+        "answers": st.lists(
+            st.tuples(st.sampled_from([EMAIL_NEWS, SMS_NEWS]), answers), max_size=5
+        ),
         "restricted": st.sampled_from([False, False, False, True]),
         "proof_until": st.just(None) | st.integers(0, 90),
         "decides_alone": st.none() | st.integers(0, 90),

@@ -12,6 +12,7 @@ from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import (
+    NOT_DUE,
     Add,
     Count,
     Delete,
@@ -23,6 +24,7 @@ from chalicelib.store.writes import (
     Replace,
     SetBlob,
     SetBody,
+    SetDue,
     SetEntry,
     SetNumber,
     Spend,
@@ -41,6 +43,7 @@ KEYS = [Key(pk, sk) for pk in ("LIST#a", "LIST#b") for sk in ("A#1", "A#ā")]
 COMPARED = int(os.environ.get("COMPARED", "250"))
 """How many writes are compared; they are others for another number."""
 
+DUE_TIMES = [NOT_DUE, "2026-11-22T08:15:00.000Z", "2026-11-23T08:15:00.000Z"]
 RULE = RateLimit(burst=3, interval=100)
 _tables = itertools.count(1)
 
@@ -113,6 +116,8 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
                 key, b"new", was=rng.choice([bytes((item.blob if item else None) or b"-"), b"z"])
             ),
             SetBody(key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z"])),
+            SetBody(key, "x", was=body, due=rng.choice(DUE_TIMES)),
+            SetDue(key, rng.choice(DUE_TIMES), was=body or "x"),
             RemoveEntry(key, name),
             NextNumber(key, number),
             MoveEntry(
@@ -150,6 +155,12 @@ def test_the_table_in_memory_answers_as_dynamodb_does(both: tuple[Table, Table])
             real, ours = (outcome(Table.put_new, table, new) for table in both)
             assert ours == real, new
         assert stored_items(both[1]) == stored_items(both[0]), writes
+        for shard in "A0":
+            real, ours = (
+                outcome(lambda t, s: list(t.due(s, "2026-11-22T09:00")), table, shard)
+                for table in both
+            )
+            assert sorted(ours) == sorted(real), shard
     assert met == {
         each.__name__ for each in get_args(Write)
     }  # each of them was carried out at least once

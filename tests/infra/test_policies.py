@@ -12,7 +12,16 @@ import pytest
 
 from chalicelib.store import keys
 from chalicelib.store.keys import Key
-from tests.policies import FUNCTIONS, TABLE, TableRequest, allowed, applies, policy
+from infra.local.template import template
+from tests.policies import (
+    FUNCTIONS,
+    TABLE,
+    TableRequest,
+    allowed,
+    applies,
+    may_query_index,
+    policy,
+)
 
 CLINIC, ID = "riga-aesthetics", "0" * 32
 SENDS = ("after_receipt", "catch_up")
@@ -52,6 +61,7 @@ PUT: dict[str, set[str]] = {
     "jwk_key": {*SENDS},
     "counted_key": {STREAM, CATCH_UP},
     "bookmark_key": {ROUND},
+    "walk_key": {ROUND},
     "undeliverable_key": {REPORTS},
     "listed_undeliverable_key": {REPORTS},
     "removal_request_key": {API},
@@ -258,6 +268,17 @@ def test_no_function_may_do_more_to_the_table_than_read_and_write_items(function
     granted = {each for each in actions(function) if each.startswith("dynamodb:")}
     assert granted <= (known | stream if function == STREAM else known)
     assert not [each for each in actions(function) if "*" in each]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_index_of_due_times_is_read_by_the_hourly_round_alone(function: str) -> None:
+    """Whoever broke into another function could not list for whom something is due, of all
+    clinics.
+    """
+    [index] = template()["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == keys.DUE_INDEX
+    assert may_query_index(function, keys.DUE_INDEX) == (function == ROUND)
+    assert not may_query_index(function, "another")
 
 
 def statement(function: str, sid: str) -> dict[str, Any]:

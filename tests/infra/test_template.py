@@ -2,31 +2,16 @@
 
 import ast
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.settings import BUDGETS
+from infra.local.template import template
 from infra.operator.deploy import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms too."""
-
-
-def _short_form(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {tag: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {tag: loader.construct_sequence(node, deep=True)}
-    return {tag: loader.construct_mapping(node, deep=True)}  # type: ignore[arg-type]
-
-
-_Loader.add_multi_constructor("!", _short_form)  # type: ignore[no-untyped-call]
-TEMPLATE = yaml.load((ROOT / "infra/template.yaml").read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+TEMPLATE = template()
 
 
 def counted() -> set[str]:

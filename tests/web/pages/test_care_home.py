@@ -135,7 +135,9 @@ def a_home(settled: RunningPortal, residents: int) -> Home:
         after = with_contacts(before, after, given, "")
         after = with_proof(key, after, identification, identification.contacts, receipt)
         data = PersonalData(given, None, None, ())
-        writes = decision_writes(key, lookup, before, after=after, receipt=receipt, given=data)
+        writes = decision_writes(
+            key, lookup, before, after=after, receipt=receipt, given=data, due=None
+        )
         waiting += [write for write in writes if not isinstance(write, NextNumber)]
         people.append(before.id)
         if number % 10 == 9:
