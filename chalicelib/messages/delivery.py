@@ -8,7 +8,7 @@ meanwhile go with the erasure.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -23,7 +23,7 @@ from chalicelib.domain.phones import can_be_written_to
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.messages.audience import AddressedMessage, AudiencePlanner, MessagePlan
 from chalicelib.messages.outcome_log import note, note_no_message, note_skipped
-from chalicelib.messages.quotas import counts_of, note_budgets
+from chalicelib.messages.quotas import note_budgets, quotas_of
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED
 from chalicelib.messages.transports import (
     AwsTransport,
@@ -32,8 +32,7 @@ from chalicelib.messages.transports import (
     TextMessage,
     TransportUnavailableError,
 )
-from chalicelib.store import deliveries, outbox
-from chalicelib.store.bounces import undeliverable
+from chalicelib.store import bounces, deliveries, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
@@ -46,9 +45,6 @@ from chalicelib.store.writes import Put
 
 PATIENCE = 3
 """After how many failures in a row a service is left alone until the next round."""
-
-ATTEMPTS = 3
-"""How often a message is tried to be claimed while others count in the same items of the table."""
 
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may
@@ -199,11 +195,9 @@ class Delivery:
             unsent[name] = UnsentMessage(Outcome.NO_MESSAGE, reason)
         if plan.nothing is not None:
             unsent[deliveries.NOTHING] = UnsentMessage(Outcome.NO_MESSAGE, plan.nothing)
-        if not unsent or plan.nothing is Reason.PERSON_GONE:
-            # Then nothing of the person is to be kept.
-            outbox.remove(self.table, item)
-        else:
-            deliveries.remove_with_reasons(self.table, item, unsent, self.now())
+        if plan.nothing is not Reason.PERSON_GONE:  # then nothing of the person is to be kept
+            deliveries.record_reasons(self.table, item, unsent, self.now())
+        outbox.remove(self.table, item)
         for name, message in unsent.items():
             if message.outcome is Outcome.NO_MESSAGE:
                 note_no_message(item, message.reason, name)
@@ -235,24 +229,41 @@ class Delivery:
             result.steps[step] += 1
 
     def _send(self, item: OutboxItem, message: AddressedMessage, report: DeliveryReport) -> _Step:
-        """Send one message: claim it, ask whether it may be sent, send it, record what came of
-        that.
+        """Send one message: count it, take it, keep its links, send it, record what came of that.
 
+        Each step is one write alone, and in this order a process may die after any of them. A
+        message that was counted and not taken is counted again; one that was taken and not sent is
+        taken over when its lease is over, without being counted. No link goes out that is not kept.
         Raises TooManyError where its contact has got as many as one may get at once,
-        BudgetSpentError where as many went out today as may.
+        BudgetSpentError where as many went out today as may; nothing was written then.
         """
         if self.transport is None or report.away[message.planned.kind] == PATIENCE:
             return _Step.LEFT
         composed, links = self._compose(item, message)
-        lease = self._claim(item, message, links)
+        now, key = self.now(), deliveries.key_of(item, message.name)
+        quotas = quotas_of(self.clinics, self.budgets, message, now)
+        marks = bounces.keys_of(message.context.clinic.id, _lookup(message))
+        found = self.table.get([key, *marks, *quotas.keys])
+        record = deliveries.record_in(found, key)
+        if record.is_final:
+            note(item, "settled before", message)
+            return _Step.DONE
+        if record.is_busy(now):
+            raise DeliveryBusyError
+        reason = self._reason_to_skip(message, bounces.undeliverable(found, marks))
+        if reason is not None:
+            deliveries.record_skipped(self.table, item, record, reason)
+            note_skipped(item, message, reason)
+            return _Step.DONE
+        if not record.is_counted:
+            quotas.count(self.table, found)
+        lease = deliveries.claim(self.table, item, record, now)
         if lease is None:
             note(item, "settled before", message)
             return _Step.DONE
-        reason = self._reason_to_skip(message)
-        if reason is not None:
-            deliveries.record_outcome(self.table, lease, Outcome.SKIPPED, reason=reason)
-            note_skipped(item, message, reason)
-            return _Step.DONE
+        note_budgets(quotas.near)
+        for link in links:
+            self.table.write_one(link)
         return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)
 
     def _compose(
@@ -263,46 +274,19 @@ class Delivery:
         secret = LinkSecret.fresh()
         base = self.public_url or item.entry.base
         addresses = context.addresses(secret, planned, base)
-        tags = {"lookup": context.key.lookup(contact)}
-        composed = context.compose(planned, contact, addresses, tags)
+        composed = context.compose(planned, contact, addresses, {"lookup": _lookup(message)})
         link = context.link(planned, self.now())
         stops_nothing = LinkScope.UNSUBSCRIBE not in SCOPES_BY_MESSAGE[planned.message]
         made = [(secret, link, LinkRecipient(contact))]
         return composed, link_writes(context.key, made, passing=stops_nothing)
 
-    def _claim(
-        self, item: OutboxItem, message: AddressedMessage, links: Sequence[Put]
-    ) -> DeliveryLease | None:
-        """Claim one message to send it, and count it; None where it has a final outcome.
-
-        Errors as for `_send`.
-        """
-        now = self.now()
-        for attempt in range(ATTEMPTS):
-            try:
-                counts, near = counts_of(self.table, self.clinics, self.budgets, message, now)
-            except (TooManyError, BudgetSpentError):
-                if not deliveries.tried(self.table, item, message.name):
-                    raise
-                counts, near = [], []  # it was counted when it was first tried
-            try:
-                lease = deliveries.claim(self.table, item, message.name, now, links, counts)
-            except ContendedError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-            else:
-                if lease is not None:
-                    note_budgets(near)
-                return lease
-        raise ContendedError
-
-    def _reason_to_skip(self, message: AddressedMessage) -> Reason | None:
-        """Tell why a contact is not written to.
+    def _reason_to_skip(
+        self, message: AddressedMessage, marks: Mapping[str, Instant]
+    ) -> Reason | None:
+        """Tell why a contact with these marks (`bounces`) is not written to.
 
         Who complained gets what they ask for and what they have to know.
         """
-        context = message.context
-        marks = undeliverable(self.table, context.clinic.id, context.key.lookup(message.contact))
         left_alone_since = instant(moment(self.now()) - BOUNCED)
         if marks.get(Reason.BOUNCE, "") > left_alone_since:
             return Reason.BOUNCE
@@ -380,3 +364,8 @@ class Delivery:
         """Skip a message that was not claimed; its record is written when the item is removed."""
         result.unsent[message.name] = UnsentMessage(Outcome.SKIPPED, reason)
         note_skipped(item, message, reason)
+
+
+def _lookup(message: AddressedMessage) -> str:
+    """Give the key under which a message's contact is found."""
+    return message.context.key.lookup(message.contact)

@@ -4,12 +4,13 @@ A contact gets so many messages of a kind at once from one clinic, and so many f
 together. Every day has a budget for a clinic, for a country and in all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from chalicelib import log
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.message_budgets import Budgets
+from chalicelib.domain.message_budgets import Budget, Budgets
 from chalicelib.domain.phones import country
 from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, RateLimit
 from chalicelib.messages.audience import AddressedMessage
@@ -17,27 +18,67 @@ from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
 from chalicelib.store.message_budgets import BudgetUse
-from chalicelib.store.table import Table
-from chalicelib.store.writes import Write
+from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+
+ATTEMPTS = 3
+"""How often a message is tried to be counted while others count in the same items of the table."""
 
 
-def counts_of(
-    table: Table, clinics: Clinics, budgets: Budgets, message: AddressedMessage, now: Instant
-) -> tuple[list[Write], list[BudgetUse]]:
-    """Give the writes that count a message wherever it counts, and the budgets that run out.
+@dataclass(slots=True)
+class MessageQuotas:
+    """What one message has still to be counted in."""
 
-    One round trip. Raises TooManyError where its contact has got as many as one may get at once,
-    BudgetSpentError where as many went out today as may.
-    """
+    limits: dict[Key, RateLimit]
+    budgets: list[Budget]
+    now: Instant
+    near: list[BudgetUse] = field(default_factory=list)
+    """The budgets it was counted in that run out."""
+
+    @property
+    def keys(self) -> list[Key]:
+        """What is to be read of them."""
+        return [*self.limits, *message_budgets.keys_of(self.budgets, self.now)]
+
+    def count(self, table: Table, found: Mapping[Key, Item]) -> None:
+        """Count the message wherever it counts, one write each; `found` is what was read.
+
+        Nothing is counted where it finds no room. Each counter has its own condition, so that none
+        is ever exceeded, whoever else counts just then. Whoever finds no room in one after counting
+        in another has counted there in vain: that is the safe side. Raises TooManyError where its
+        contact has got as many as one may get at once, BudgetSpentError where as many went out
+        today as may, ContendedError where others kept getting in first.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                self._count(table, found)
+            except (ConflictError, ContendedError):
+                found = table.get(self.keys)
+            else:
+                return
+        raise ContendedError
+
+    def _count(self, table: Table, found: Mapping[Key, Item]) -> None:
+        """Count where it was not counted yet, and forget each counter as soon as that is done."""
+        spends = rate_limits.take_from(self.limits, self.now, found)
+        counts, near = message_budgets.count_writes(self.budgets, self.now, found)
+        for spend in spends:
+            table.write_one(spend)
+            del self.limits[spend.key]
+        for budget, count in zip(list(self.budgets), counts, strict=True):
+            table.write_one(count)
+            self.budgets.remove(budget)
+            self.near += [use for use in near if use.scope == budget.scope]
+
+
+def quotas_of(
+    clinics: Clinics, budgets: Budgets, message: AddressedMessage, now: Instant
+) -> MessageQuotas:
+    """Give what a message counts in."""
     context, contact = message.context, message.contact
     stop = context.about_a_stop(message.planned)
-    limits = _limits(clinics, message, stop=stop)
     sent_to = country(contact.value) if contact.kind is ContactKind.PHONE else None
     held = list(budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop))
-    found = table.get([*limits, *message_budgets.keys_of(held, now)])
-    spends = rate_limits.take_from(limits, now, found)
-    counts, near = message_budgets.count_writes(held, now, found)
-    return [*spends, *counts], near
+    return MessageQuotas(_limits(clinics, message, stop=stop), held, now)
 
 
 def note_budgets(near: Iterable[BudgetUse]) -> None:

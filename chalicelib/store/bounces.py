@@ -1,16 +1,17 @@
 """Contacts that no message reaches: those that bounced, and those whose reader complained."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.store.keys import (
+    Key,
     earlier_undeliverable_key,
     listed_undeliverable_key,
     undeliverable_key,
 )
-from chalicelib.store.table import Table
+from chalicelib.store.table import Item, Table
 from chalicelib.store.writes import Put
 
 MARKED = timedelta(days=365)
@@ -37,12 +38,20 @@ def mark_undeliverable(table: Table, clinic: str, lookup: str, reason: str, at: 
     return False
 
 
-def undeliverable(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
-    """Give for what reasons a contact is marked, each with when that was last reported."""
+def keys_of(clinic: str, lookup: str) -> list[Key]:
+    """Give the keys of a contact's marks."""
     keys = []
     for reason in UNDELIVERABLE:
         keys.append(earlier_undeliverable_key(clinic, lookup, reason))
         keys.append(undeliverable_key(clinic, lookup, reason))
-    marks = [json.loads(item.body or "") for item in table.get(keys).values()]
+    return keys
+
+
+def undeliverable(found: Mapping[Key, Item], keys: Sequence[Key]) -> Mapping[str, Instant]:
+    """Give for what reasons a contact is marked, each with when that was last reported.
+
+    `found` is what was read, `keys` those of its marks.
+    """
+    marks = [json.loads(found[key].body or "") for key in keys if key in found]
     marks.sort(key=lambda mark: str(mark["at"]))
     return {mark["reason"]: mark["at"] for mark in marks}

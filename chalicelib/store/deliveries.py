@@ -3,12 +3,15 @@
 Each message has a record of its own, once per item of the outbox, kind of message and kind of
 contact. Who sends claims it for a while first, so that neither a stream that repeats itself nor two
 senders at once send anything twice.
+
+Every write here is one alone: its condition is about the one record, and half of what a transaction
+costs. `messages.delivery` says in which order they are made.
 """
 
-import itertools
+import contextlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,21 +19,14 @@ from typing import Any
 from chalicelib.domain.errors import ConcurrentWriteError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import FINAL, Outcome, Reason
-from chalicelib.store.keys import (
-    Key,
-    delivery_key,
-)
+from chalicelib.store.keys import Key, delivery_key
 from chalicelib.store.outbox import DECIDED, OutboxItem
 from chalicelib.store.table import ConflictError, Item, Table
-from chalicelib.store.writes import Delete, Put, SetBody, Write
+from chalicelib.store.writes import Put, SetBody
 
 LEASE = timedelta(minutes=2)
 """How long one sender may take for a message before another may claim it; longer than any sending
 function still runs."""
-
-MOST_REASONS = 99
-"""How many reasons are recorded at once: a transaction takes a hundred writes, one removes the
-item."""
 
 NOTHING = "nothing"
 """The name of the record of an item that led to no message at all."""
@@ -57,109 +53,120 @@ class DeliveryBusyError(ConcurrentWriteError):
     """Somebody else is sending this message just now."""
 
 
-def claim(  # noqa: PLR0917 - what a message is, and what is written with taking it
-    table: Table,
-    item: OutboxItem,
-    name: str,
-    now: Instant,
-    also: Sequence[Write] = (),
-    once: Sequence[Write] = (),
-) -> DeliveryLease | None:
-    """Take one message to send it, writing `also` at once, and `once` with the first try.
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """What the table says of one message before it is sent; `body` is "" where that is nothing."""
 
-    None where it is settled. Raises DeliveryBusyError while somebody else has it.
+    key: Key
+    body: str = ""
+
+    @property
+    def _state(self) -> str:
+        return str(json.loads(self.body or "{}").get("state", ""))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the message is never sent again."""
+        return self._state in FINAL
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it was counted in limits and budgets: before it is first taken it is."""
+        return self._state in {Outcome.SENDING, Outcome.WAITING, Outcome.REFUSED}
+
+    def is_busy(self, now: Instant) -> bool:
+        """Tell whether somebody is sending it just now."""
+        return str(json.loads(self.body or "{}").get("until", "")) > now
+
+
+def key_of(item: OutboxItem, name: str) -> Key:
+    """Tell where the record of one message of an item stands."""
+    return delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
+
+
+def record_in(found: Mapping[Key, Item], key: Key) -> DeliveryRecord:
+    """Give the record of one message out of what was read."""
+    item = found.get(key)
+    return DeliveryRecord(key, (item.body if item is not None else "") or "")
+
+
+def claim(
+    table: Table, item: OutboxItem, record: DeliveryRecord, now: Instant
+) -> DeliveryLease | None:
+    """Take one message to send it, if its record is still what was read.
+
+    None where it is settled by now. Raises DeliveryBusyError where somebody else has it. One write.
     """
-    key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
-    until = instant(moment(now) + LEASE)
     leased = {
         "state": Outcome.SENDING,
-        "until": until,
+        "until": instant(moment(now) + LEASE),
         "by": secrets.token_hex(8),
         **item.about,
     }
-    lease = DeliveryLease(key, json.dumps(leased), item.about)
+    lease = DeliveryLease(record.key, json.dumps(leased), item.about)
     try:
-        table.write([Put(key, {"body": lease.body}), *also, *once])
+        table.write_one(_over(record, lease.body))
     except ConflictError:
-        return _claim_again(table, lease, now, also)
+        kept = record_in(table.get([record.key]), record.key)
+        if kept.is_final:
+            return None
+        # Its own, where the first answer was lost and the client sent the write again.
+        if kept.body != lease.body:
+            raise DeliveryBusyError from None
     return lease
-
-
-def _claim_again(
-    table: Table, lease: DeliveryLease, now: Instant, also: Sequence[Write]
-) -> DeliveryLease | None:
-    """Take a message that was tried before; None and errors as for `claim`."""
-    found = table.get([lease.key]).get(lease.key)
-    body = (found.body if found is not None else "") or ""
-    record = json.loads(body or "{}")
-    if record.get("state") in FINAL:
-        return None
-    if not body or record.get("until", "") > now:
-        raise DeliveryBusyError
-    try:
-        table.write([SetBody(lease.key, lease.body, was=body), *also])
-    except ConflictError:
-        raise DeliveryBusyError from None
-    return lease
-
-
-def tried(table: Table, item: OutboxItem, name: str) -> bool:
-    """Tell whether anybody ever took one message to send it."""
-    key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
-    return key in table.get([key])
 
 
 def record_outcome(table: Table, lease: DeliveryLease, state: Outcome, **more: str) -> None:
     """Write what became of a message; somebody who took it over meanwhile keeps the last word."""
+    body = json.dumps({"state": state, **more, **lease.about})
+    with contextlib.suppress(ConflictError):
+        table.write_one(SetBody(lease.key, body, was=lease.body))
+
+
+def record_skipped(table: Table, item: OutboxItem, record: DeliveryRecord, reason: Reason) -> None:
+    """Write that a message that nobody sends now is not sent, and why.
+
+    Raises DeliveryBusyError where somebody took it meanwhile.
+    """
+    body = json.dumps({"state": Outcome.SKIPPED, "reason": reason, **item.about})
     try:
-        body = json.dumps({"state": state, **more, **lease.about})
-        table.write([SetBody(lease.key, body, was=lease.body)])
+        table.write_one(_over(record, body))
     except ConflictError:
-        return
+        raise DeliveryBusyError from None
 
 
-def remove_with_reasons(
+def record_reasons(
     table: Table, item: OutboxItem, unsent: Mapping[str, UnsentMessage], now: Instant
 ) -> None:
-    """Take an item out of the outbox, and record with that why some messages were not sent.
+    """Record why messages of an item were not sent, before the item is removed.
 
-    A record that says that a message was sent stays as it is. One round trip; two more where a
-    message was tried before. Raises DeliveryBusyError where somebody is sending one of them just
-    now.
+    A record that says that a message was sent stays as it is. One write for each message. Raises
+    DeliveryBusyError where somebody is sending one of them just now. Safe to repeat.
     """
-    records = {}
-    for name, message in itertools.islice(unsent.items(), MOST_REASONS):
-        key = delivery_key(item.entry.clinic, item.entry.subject, f"{item.number}#{name}")
+    for name, message in unsent.items():
         body = {"state": message.outcome, "reason": message.reason, "at": now, **item.about}
         if name == NOTHING and item.entry.kind != DECIDED:
             body["kind"] = item.entry.kind
-        records[key] = json.dumps(body)
+        _record_reason(table, DeliveryRecord(key_of(item, name)), json.dumps(body), now)
+
+
+def _record_reason(table: Table, record: DeliveryRecord, body: str, now: Instant) -> None:
     try:
-        table.write(
-            [Delete(item.key), *(Put(key, {"body": body}) for key, body in records.items())]
-        )
+        table.write_one(_over(record, body))
     except ConflictError:
-        found = table.get(list(records))
-        rewritten = [_rewritten(found.get(key), key, body, now) for key, body in records.items()]
-        try:
-            table.write([Delete(item.key), *(write for write in rewritten if write is not None)])
-        except ConflictError:
+        kept = record_in(table.get([record.key]), record.key)
+        if kept.is_final:
+            return
+        if kept.is_busy(now) or kept.body == record.body:
             raise DeliveryBusyError from None
+        _record_reason(table, kept, body, now)
 
 
-def _rewritten(found: Item | None, key: Key, body: str, now: Instant) -> Write | None:
-    """Give the write that puts a record in the place of an earlier one.
-
-    None where that is final.
-    """
-    if found is None:
-        return Put(key, {"body": body})
-    record = json.loads(found.body or "{}")
-    if record.get("state") in FINAL:
-        return None
-    if record.get("until", "") > now:
-        raise DeliveryBusyError
-    return SetBody(key, body, was=found.body)
+def _over(record: DeliveryRecord, body: str) -> Put | SetBody:
+    """Give the write that puts a body in the place of a record, if that is still as it was read."""
+    if not record.body:
+        return Put(record.key, {"body": body})
+    return SetBody(record.key, body, was=record.body)
 
 
 def states(table: Table, item: OutboxItem) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """What of a day's budgets of messages is used: several counters for each budget.
 
-A message counts once, when it is first tried: in the transaction that takes it. An item is counted
-only while it is below its share, so that the shares together are never more than the budget,
-whoever else sends just then.
+A message counts once, before it is first taken to be sent. An item is counted only while it is
+below its share, so that the shares together are never more than the budget, whoever else sends just
+then.
 """
 
 import random

@@ -168,12 +168,12 @@ def expand_link_request(
 ) -> tuple[int, int]:
     """Put an item for each person whose own a contact is in the place of a request for a link.
 
-    Gives how many people get one, and how many do not because too many share the contact.
-    Expanding a request twice gives the same numbers, so nobody gets two links. A record beside the
-    person leads to their item, so that erasing them finds it. Anybody can make up very many people
-    under one contact: those who are certain come first, then those who decided last.
+    Gives how many people get one, and how many do not because too many share the contact. Each
+    write is one alone: the request goes last, and expanding it twice gives the same numbers, so
+    nobody gets two links. A record beside the person leads to their item, so that erasing them
+    finds it. Anybody can make up very many people under one contact: those who are certain come
+    first, then those who decided last.
     """
-    writes: list[Write] = [Delete(item.key)]
     reached = left_out = 0
     for contact, known in people.items():
         own = [person for person in known if person.owns(key.lookup(contact))]
@@ -182,25 +182,26 @@ def expand_link_request(
         reached += len(chosen)
         left_out += len(own) - len(chosen)
         for person in chosen:
-            writes += _link_writes(key, item, person, contact)
-    with contextlib.suppress(ConflictError):  # expanded by another just now
-        table.write(writes)
+            for write in _link_writes(key, item, person, contact):
+                with contextlib.suppress(ConflictError):  # expanded before
+                    table.write_one(write)
+    remove(table, item)
     return reached, left_out
 
 
 def _link_writes(
     key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact
 ) -> list[Write]:
-    """Write the item that sends a person their link, and the record beside them that leads to
-    it.
+    """Give the record beside a person that leads to the item that sends them their link, and then
+    the item.
     """
     entry = replace(item.entry, kind="link", subject=person.id)
     unique = f"{item.number}|{person.id}|{contact.kind}"
     number = hashlib.sha256(unique.encode()).hexdigest()[:32]
     record = reminder_key(key.clinic, person.id, entry.kind, number)
     return [
-        new_item(key, person.salt, number, entry, [contact]),
         Put(record, {"body": json.dumps({"number": number})}),
+        new_item(key, person.salt, number, entry, [contact]),
     ]
 
 
@@ -232,7 +233,7 @@ def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
 
 def remove(table: Table, item: OutboxItem) -> None:
     """Take an item out of the outbox: nothing is left to do for it."""
-    table.write([Delete(item.key)])
+    table.write_one(Delete(item.key))
 
 
 def retry_later(table: Table, item: OutboxItem, now: Instant) -> bool:
@@ -256,7 +257,7 @@ def postpone(table: Table, item: OutboxItem, due: Instant, tries: int) -> None:
     """
     body = item.rewritten(tries=tries, due=due)
     with contextlib.suppress(ConflictError):
-        table.write([SetBody(item.key, body, was=item.body)])
+        table.write_one(SetBody(item.key, body, was=item.body))
 
 
 def move_to_dead_letters(table: Table, item: OutboxItem, tries: int = 0) -> None:

@@ -2,6 +2,7 @@
 it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,8 +14,10 @@ from chalicelib.jobs import after_decision
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import outbox
+from chalicelib.store import bounces, deliveries, outbox
 from chalicelib.store.keys import outbox_key
+from chalicelib.store.outbox import OutboxItem
+from chalicelib.store.table import Table
 from infra.local.post_office import Message, PostOffice
 from tests.cast import ANNA, Clock
 from tests.factories import MORNING, a_decision
@@ -63,6 +66,21 @@ class Sorting:
 def in_time() -> bool:
     """Tell that there is time enough."""
     return False
+
+
+def marks_of(table: Table, clinic: str, lookup: str) -> Mapping[str, Instant]:
+    """Give for what reasons a contact is marked that no mail reaches, each with when."""
+    keys = bounces.keys_of(clinic, lookup)
+    return bounces.undeliverable(table.get(keys), keys)
+
+
+def taken(
+    table: Table, item: OutboxItem, name: str, now: Instant
+) -> deliveries.DeliveryLease | None:
+    """Take a message as a sender does that dies then."""
+    return deliveries.claim(
+        table, item, deliveries.DeliveryRecord(deliveries.key_of(item, name)), now
+    )
 
 
 def left(receipt: Receipt, event: str = "INSERT") -> dict[str, Any]:

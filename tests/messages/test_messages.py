@@ -25,7 +25,7 @@ from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, deliveries, outbox, withdrawal_orders
 from chalicelib.store import people as roll
-from chalicelib.store.bounces import mark_undeliverable, undeliverable
+from chalicelib.store.bounces import mark_undeliverable
 from chalicelib.store.keys import (
     Key,
     earlier_undeliverable_key,
@@ -42,7 +42,7 @@ from infra.operator import publish
 from infra.operator.messages import retry
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, publish_edition
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
-from tests.messages.outgoing import BASE, Sorting, decided, in_time
+from tests.messages.outgoing import BASE, Sorting, decided, in_time, marks_of, taken
 from tests.messages.test_bounces import COMPLAINT, MAIL, bounce
 from tests.policies import under_policy_of
 from tests.sample_messages import decoded
@@ -175,7 +175,7 @@ def test_what_a_dead_sender_had_taken_is_sent_when_its_time_is_over(
     """
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
     [item] = outbox.due_items(portal.table, post.clock())
-    assert deliveries.claim(portal.table, item, "receipt#email", post.clock())
+    assert taken(portal.table, item, "receipt#email", post.clock())
     assert not post.round().whole
     assert post.mails() == []
     assert post.round(deliveries.LEASE).sent == 1
@@ -306,7 +306,7 @@ def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(portal: Portal, post: 
     assert deliveries.states(portal.table, told) == {"withdrawn#email": "skipped bounce"}
     assert post.waits() == 0
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
-    first = undeliverable(portal.table, RIGA, lookup)["bounce"]
+    first = marks_of(portal.table, RIGA, lookup)["bounce"]
     again = instant(moment(first) + timedelta(days=29))
     assert not mark_undeliverable(portal.table, RIGA, lookup, "bounce", again)
     for days, sent in ((30, 0), (58, 0), (60, 1)):
@@ -339,7 +339,7 @@ def test_marks_of_contacts_go_after_a_year(portal: Portal) -> None:
     reported(portal, bounce("Permanent"))
     reported(portal, COMPLAINT)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
-    marks = undeliverable(portal.table, RIGA, lookup)
+    marks = marks_of(portal.table, RIGA, lookup)
     assert set(marks) == {"bounce", "complaint"}
     for reason, at in marks.items():
         key = undeliverable_key(RIGA, lookup, reason)
@@ -354,16 +354,16 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
     earlier = earlier_undeliverable_key(RIGA, lookup, "bounce")
     portal.table.put(Put(earlier, {"body": json.dumps({"reason": "bounce", "at": MORNING})}))
-    assert undeliverable(portal.table, RIGA, lookup) == {"bounce": MORNING}
+    assert marks_of(portal.table, RIGA, lookup) == {"bounce": MORNING}
     with under_policy_of(portal, "post_events"):
         mark_undeliverable(portal.table, RIGA, lookup, "bounce", HALF)
         mark_undeliverable(portal.table, RIGA, lookup, "complaint", NOON)
-    assert undeliverable(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
+    assert marks_of(portal.table, RIGA, lookup) == {"bounce": HALF, "complaint": NOON}
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
     with under_policy_of(portal, "catch_up"):
         catch_up.clear_erased(portal.table, portal.clinics, in_time)
-    assert undeliverable(portal.table, RIGA, lookup) == {}
+    assert marks_of(portal.table, RIGA, lookup) == {}
 
 
 def test_each_contact_gets_a_link_that_confirms_and_nothing_more(

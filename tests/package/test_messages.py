@@ -17,7 +17,6 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.portal import get_portal
 from chalicelib.store import outbox
-from chalicelib.store.bounces import undeliverable
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import SetBody
 from infra.local.aws import REGION
@@ -25,6 +24,7 @@ from infra.local.post_office import Message, PostOffice
 from infra.local.run import STACK
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
+from tests.messages.outgoing import marks_of
 from tests.messages.test_bounces import MAIL, bounce
 from tests.package.test_signing import client, operator, page
 from tests.sample_messages import decoded
@@ -251,7 +251,7 @@ def test_what_the_mail_service_reports_reaches_the_contact(local_stack: LocalSta
             Message=json.dumps(report),
             MessageAttributes=attributes,
         )
-        until(lambda: bool(undeliverable(table, RIGA, lookup)))
+        until(lambda: bool(marks_of(table, RIGA, lookup)))
         send(local_stack, f"/{RIGA}/withdraw?lang=en", {"email": email, "all": "yes"})
         until(lambda: not waiting(table))
         get_portal.cache_clear()
