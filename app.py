@@ -19,9 +19,14 @@ STOP_BEFORE = 25
 """Seconds before Lambda ends a function in which it begins nothing more: one signature may take all
 three tries of KMS."""
 
-ORDERS_STOP_BEFORE = 120
-"""Seconds before the end of a `catch_up` round in which no withdrawal order is carried on: half of
-its time is for signing and sending."""
+ORDERS_STOP_BEFORE, MESSAGES_STOP_BEFORE, CLEARING_STOPS_BEFORE, SIGNING_STOPS_BEFORE = (
+    120,
+    80,
+    60,
+    40,
+)
+"""Seconds before the end of a `catch_up` round in which each of its parts begins nothing more, so
+that the parts behind it have their time: half of it is not for withdrawal orders."""
 
 app = RoutedChalice(app_name="consent-portal", configure_logs=False)
 # Pictures mark themselves, whatever Accept says: see chalicelib/web/responses.py.
@@ -51,18 +56,29 @@ def after_receipt(event: DynamoDBEvent) -> dict[str, Any]:
 def catch_up(event: CloudWatchEvent) -> None:
     """Do what the stream could not, and clear what requests may not.
 
-    Carry out withdrawals for very many people, clear away what the erased left, sign and send what
-    waits.
+    Carry out withdrawals for very many people, send what patients wait for, clear away what the
+    erased left, sign what waits, and send letters that nobody asked for.
     """
     from chalicelib.jobs import catch_up as jobs  # noqa: PLC0415 - as above
 
-    portal, out_of_time = get_portal(), _out_of_time(event.context)
-    try:
-        jobs.carry_orders(portal, _out_of_time(event.context, ORDERS_STOP_BEFORE))
-        jobs.clear_erased(portal.table, portal.clinics, out_of_time)
-        jobs.sign_waiting(portal.table, portal.signer, out_of_time)
-    finally:
-        jobs.send_waiting(_delivery(portal), out_of_time)
+    portal = get_portal()
+    until = partial(_out_of_time, event.context)
+    delivery, letters = _delivery(portal), portal.settings.letters_per_round
+    jobs.run_all(
+        [
+            partial(jobs.carry_orders, portal, until(ORDERS_STOP_BEFORE)),
+            partial(jobs.send_waiting, delivery, until(MESSAGES_STOP_BEFORE)),
+            partial(
+                jobs.clear_erased,
+                portal.table,
+                portal.clinics,
+                until(CLEARING_STOPS_BEFORE),
+                jobs.first_shard(portal.clock()),
+            ),
+            partial(jobs.sign_waiting, portal.table, portal.signer, until(SIGNING_STOPS_BEFORE)),
+            partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
+        ]
+    )
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.

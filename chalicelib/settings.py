@@ -17,6 +17,10 @@ _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
+LETTERS_PER_ROUND = 2_100
+"""How many letters that nobody asked for go out in a round of five minutes: half of the fourteen a
+second that SES gives an account at first, so that patients' mails have the other half."""
+
 BUDGETS = {f"{each.name.upper()}_DAILY": each.name for each in fields(Budgets)}
 """The variables that set how many messages a day may go out: SMS_DAILY, SMS_COUNTRY_DAILY,
 SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY.
@@ -36,7 +40,8 @@ class Settings:
     empty, nothing is signed and all wait. `mail_from` is the address e-mails come from,
     `mail_configuration` the SES configuration set that reports what became of them, `sms_sender`
     the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
-    how many messages a day may go out. `security_contact` is where somebody who found a weakness
+    how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
+    minutes. `security_contact` is where somebody who found a weakness
     writes (RFC 9116); empty, it is security@ at the portal's own domain (RFC 2142).
     """
 
@@ -49,6 +54,7 @@ class Settings:
     sms_sender: str = ""
     budgets: Budgets = field(default_factory=Budgets)
     security_contact: str = ""
+    letters_per_round: int = LETTERS_PER_ROUND
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -78,13 +84,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         faults.append(
             "SECURITY_CONTACT must be mailto:, https:// or tel: with what follows, such as mailto:a@example.org"
         )
-    daily = {}
-    for variable, name in BUDGETS.items():
-        given = environ.get(variable, "")
-        if given and not _NUMBER.fullmatch(given):
-            faults.append(f"{variable} must be a whole number of messages a day")
-        elif given:
-            daily[name] = int(given)
+    usual = Budgets()
+    daily = {
+        name: _number(environ, variable, getattr(usual, name), "messages a day", faults)
+        for variable, name in BUDGETS.items()
+    }
+    letters = _number(environ, "LETTERS_PER_ROUND", LETTERS_PER_ROUND, "letters", faults)
     if faults:
         raise SettingsError("; ".join(faults))
     return Settings(
@@ -97,4 +102,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sms_sender,
         Budgets(**daily),
         security_contact,
+        letters,
     )
+
+
+def _number(
+    environ: Mapping[str, str], variable: str, usual: int, what: str, faults: list[str]
+) -> int:
+    """Read a number; the usual one where none is set, or where a fault is added."""
+    given = environ.get(variable) or str(usual)
+    if _NUMBER.fullmatch(given):
+        return int(given)
+    faults.append(f"{variable} must be a whole number of {what}")
+    return usual

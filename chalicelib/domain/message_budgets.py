@@ -6,7 +6,7 @@ messages keeps them back. docs/decisions/0014 tells why these numbers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 
@@ -48,6 +48,8 @@ class Budget:
     scope: str
     """Such as ``sms#clinic#riga-aesthetics``."""
     limit: int
+    kept: int = 0
+    """How many of them are not for this message: letters leave half of a day to patients."""
 
     def shares(self) -> tuple[int, ...]:
         """Give how many messages each of its items may count; together they are the limit."""
@@ -72,13 +74,26 @@ class Budgets:
     mail_clinic: int = 10_000
 
     def budgets_for(
-        self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool
+        self,
+        kind: ContactKind,
+        clinic: str,
+        country: str | None,
+        *,
+        stop: bool,
+        letter: bool = False,
     ) -> Iterator[Budget]:
         """Give the budgets in which one message counts.
 
         `stop` says that it confirms a withdrawal. Of these there may be as many as of all other
-        messages together, and to any country.
+        messages together, and to any country. `letter` says that nobody asked for it: such messages
+        take half of each budget at most.
         """
+        for budget in self._budgets_for(kind, clinic, country, stop=stop):
+            yield replace(budget, kept=budget.limit - budget.limit // 2) if letter else budget
+
+    def _budgets_for(
+        self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool
+    ) -> Iterator[Budget]:
         by_mail = kind is ContactKind.EMAIL
         channel = EMAIL if by_mail else SMS
         if stop:

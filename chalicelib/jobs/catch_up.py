@@ -4,17 +4,24 @@ Each part says in the log how far it came; what there is no time for is left to 
 """
 
 import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
+from chalicelib.domain.instants import Instant, moment
 from chalicelib.jobs import signing, withdrawal_orders
-from chalicelib.messages.delivery import Delivery
+from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.store import erasures
 from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.encryption import KeysUnavailableError
+from chalicelib.store.erasures import PendingErasure
 from chalicelib.store.kms_signer import Signer
 from chalicelib.store.table import BATCH, ContendedError, Table
+
+_ROUND_SECONDS = 300
 
 _PROGRESS_EVERY = 500
 """After how many signatures the log says how far signing came."""
@@ -22,31 +29,63 @@ _PROGRESS_EVERY = 500
 
 def carry_orders(portal: Portal, out_of_time: OutOfTime) -> None:
     """Go on with every withdrawal for very many people that is open."""
+    orders = stored_orders.open_orders(portal.table, first_shard(portal.clock()))
     try:
-        withdrawal_orders.carry_on(portal, stored_orders.open_orders(portal.table), out_of_time)
+        withdrawal_orders.carry_on(portal, orders, out_of_time)
     finally:
         log.flush()
 
 
-def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime) -> None:
-    """Clear away what erased people left in the table."""
-    cleared = contended = 0
+def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime, first: int = 0) -> None:
+    """Clear away what erased people left in the table, from the shard of the number `first` on."""
+    done: Counter[str] = Counter()
     try:
-        marks = erasures.waiting(table)
+        marks = erasures.waiting(table, first)
         while (batch := list(itertools.islice(marks, BATCH))) and not out_of_time():
-            erasures.drop_link_requests(table, clinics, batch)
+            by_clinic: dict[str, list[PendingErasure]] = {}
             for mark in batch:
-                if out_of_time():
-                    break
-                try:
-                    erasures.clear_remains(table, mark)
-                    cleared += 1
-                except ContendedError:
-                    # Somebody decides under one of the contacts just now: the next round.
-                    contended += 1
-        log.log().info("cleared", cleared=cleared, contended=contended)
+                by_clinic.setdefault(mark.clinic, []).append(mark)
+            for clinic, theirs in by_clinic.items():
+                _clear_of_clinic(table, clinics, clinic, theirs, out_of_time, done)
+        log.log().info(
+            "cleared",
+            cleared=done["cleared"],
+            contended=done["contended"],
+            failed=done["failed"],
+        )
     finally:
         log.flush()
+
+
+def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
+    table: Table,
+    clinics: Clinics,
+    clinic: str,
+    marks: Sequence[PendingErasure],
+    out_of_time: OutOfTime,
+    done: Counter[str],
+) -> None:
+    """Clear away what these people of one clinic left; what fails holds up nobody else."""
+    try:
+        erasures.drop_link_requests(table, clinics, clinic, marks)
+    except KeysUnavailableError as error:
+        # Their marks stay, and the next round begins with them: a request that holds a contact of
+        # theirs must not outlive the mark that tells of it.
+        log.fault(error)
+        done["failed"] += len(marks)
+        return
+    for mark in marks:
+        if out_of_time():
+            return
+        try:
+            erasures.clear_remains(table, mark)
+            done["cleared"] += 1
+        except ContendedError:
+            # Somebody decides under one of the contacts just now: the next round.
+            done["contended"] += 1
+        except (ValueError, LookupError, TypeError) as error:
+            log.fault(error)
+            done["failed"] += 1
 
 
 def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) -> None:
@@ -71,11 +110,45 @@ def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) ->
 
 
 def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:
-    """Send the messages that still wait."""
+    """Send the messages that patients wait for, and that still wait."""
     if delivery.transport is None:
         log.log().warning("nothing is sent: MAIL_FROM is not set")
+    first = first_shard(delivery.now())
+    _log_sent("sent", lambda: delivery.carry_waiting(out_of_time, first))
+
+
+def send_letters(delivery: Delivery, most: int, out_of_time: OutOfTime) -> None:
+    """Send letters that nobody asked for, so many of them."""
+    first = first_shard(delivery.now())
+    _log_sent("letters", lambda: delivery.carry_letters(out_of_time, most, first))
+
+
+def _log_sent(name: str, carry: Callable[[], DeliveryReport]) -> None:
     try:
-        report = delivery.carry_waiting(out_of_time)
-        log.log().info("sent", sent=report.sent, failed=report.failed, whole=report.whole)
+        report = carry()
+        log.log().info(name, sent=report.sent, failed=report.failed, whole=report.whole)
     finally:
         log.flush()
+
+
+def run_all(parts: Sequence[Callable[[], None]]) -> None:
+    """Carry out the parts of a round, each whatever became of those before.
+
+    Raises the first error then, so that the round counts as failed.
+    """
+    errors = []
+    for part in parts:
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001 - raised below, when the others are done
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def first_shard(at: Instant) -> int:
+    """Give the shard a round begins at: the next one every five minutes, sixteen in a circle.
+
+    So what a round never comes to is first in another.
+    """
+    return int(moment(at).timestamp()) // _ROUND_SECONDS

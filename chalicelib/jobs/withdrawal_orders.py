@@ -7,7 +7,8 @@ somebody twice is safe.
 """
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from chalicelib import log
@@ -38,26 +39,36 @@ _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
 def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> None:
-    """Go on with these orders, as far as the time goes."""
-    for key in keys:
-        if out_of_time():
-            return
+    """Go on with these orders in turn, a page of people of each, as far as the time goes.
+
+    So no order waits for a larger one, and none for one that fails.
+    """
+    turns = deque(_turns(portal, key) for key in keys)
+    while turns and not out_of_time():
+        turn = turns.popleft()
         try:
-            _carry_on_with(portal, key, out_of_time)
+            next(turn)
+        except StopIteration:
+            continue
         except _AWAY as error:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are carried on
+            log.fault(error)
+            log.count("WithdrawalOrderFailed")
+        else:
+            turns.append(turn)
 
 
-def _carry_on_with(portal: Portal, place: Key, out_of_time: OutOfTime) -> None:
+def _turns(portal: Portal, place: Key) -> Iterator[None]:
+    """Carry one order on to its end; pause after each page."""
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
     order = withdrawal_orders.read_order(portal.table, key, place)
     if order is None:
         return
     run = _OrderRun(portal, key, _first_receipt(portal, order))
     while order is not None and order.progress.contact < len(order.contacts):
-        if out_of_time():
-            return
         order = run.serve_page(order)
+        yield
     if order is not None:
         run.finish(order)
 

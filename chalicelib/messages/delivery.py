@@ -1,5 +1,8 @@
 """Carries out the outbox: at once behind the table's stream, what still waits by the clock's round.
 
+Letters that nobody asked for are sent by the clock alone, so many in a round, when everything else
+has been tried.
+
 No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its
 own transaction, and the item goes only when each of its messages has an outcome. What fails is
 tried again later, and at last set aside for an operator; it holds up nothing else. Where an item
@@ -8,7 +11,7 @@ meanwhile go with the erasure.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -36,7 +39,7 @@ from chalicelib.store import bounces, deliveries, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key
+from chalicelib.store.keys import Key, letter_key, outbox_key
 from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.outbox import OutboxItem
@@ -45,6 +48,12 @@ from chalicelib.store.writes import Put
 
 PATIENCE = 3
 """After how many failures in a row a service is left alone until the next round."""
+
+AT_ONCE = 100
+"""How many items of one clinic are carried out before those of others have had their turn."""
+
+MOST_KEPT = 10_000
+"""How many further items of busy clinics a round keeps in memory, about 2 KB each."""
 
 BOUNCED = timedelta(days=30)
 """For how long a contact that bounced is left alone: what was mistyped bounces again, a mailbox may
@@ -115,23 +124,49 @@ class Delivery:
         items = outbox.still_there(self.table, list(keys))
         return self.carry(self._possible(items), out_of_time)
 
-    def carry_waiting(self, out_of_time: OutOfTime) -> DeliveryReport:
-        """Send everything that is due."""
-        items = outbox.due_items(self.table, self.now())
-        return self.carry(self._possible(items), out_of_time)
+    def carry_waiting(self, out_of_time: OutOfTime, first: int = 0) -> DeliveryReport:
+        """Send everything that is due and that somebody waits for, from a shard on."""
+        return self._carry_due(outbox_key, out_of_time, first)
 
-    def carry(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
-        """Send what these items of the outbox ask for, as far as the time goes."""
-        report = DeliveryReport()
+    def carry_letters(self, out_of_time: OutOfTime, most: int, first: int = 0) -> DeliveryReport:
+        """Send letters that are due and that nobody asked for, `most` of them, from a shard on."""
+        return self._carry_due(letter_key, out_of_time, first, most)
+
+    def _carry_due(
+        self, queue: outbox.Queue, out_of_time: OutOfTime, first: int, most: int | None = None
+    ) -> DeliveryReport:
+        due = outbox.due_items(self.table, self.now(), queue, first=first, out_of_time=out_of_time)
+        report = self.carry(_in_turn(self._possible(due)), out_of_time, most)
+        report.whole = report.whole and not out_of_time()
+        return report
+
+    def carry(
+        self, items: Iterable[OutboxItem], out_of_time: OutOfTime, most: int | None = None
+    ) -> DeliveryReport:
+        """Send what these items of the outbox ask for, as far as the time goes.
+
+        With `most` no more messages than that. A clinic whose key cannot be had now is left to the
+        next round, and holds up no other.
+        """
+        report, keyless = DeliveryReport(), set[str]()
         for item in items:
             if out_of_time() or report.away["store"] == PATIENCE:
                 report.whole = False
                 break
+            if most is not None and report.sent + report.failed >= most:
+                report.whole = False
+                break
+            if item.entry.clinic in keyless:
+                continue
             try:
                 self._carry_one(item, report)
             except DeliveryBusyError:
                 report.whole = False
-            except (ContendedError, KeysUnavailableError, UnavailableError) as error:
+            except KeysUnavailableError as error:
+                keyless.add(item.entry.clinic)
+                report.whole = False
+                note(item, "left", error=type(error).__name__)
+            except (ContendedError, UnavailableError) as error:
                 report.away["store"] += 1
                 report.whole = False
                 note(item, "left", error=type(error).__name__)
@@ -364,6 +399,22 @@ class Delivery:
         """Skip a message that was not claimed; its record is written when the item is removed."""
         result.unsent[message.name] = UnsentMessage(Outcome.SKIPPED, reason)
         note_skipped(item, message, reason)
+
+
+def _in_turn(items: Iterable[OutboxItem]) -> Iterator[OutboxItem]:
+    """Give `AT_ONCE` items of each clinic at most, before any clinic's further ones.
+
+    So no clinic waits for the thousands of another. Of those no more than MOST_KEPT are kept in
+    memory; the rest are left to the next round.
+    """
+    given, further = Counter[str](), list[OutboxItem]()
+    for item in items:
+        given[item.entry.clinic] += 1
+        if given[item.entry.clinic] <= AT_ONCE:
+            yield item
+        elif len(further) < MOST_KEPT:
+            further.append(item)
+    yield from further
 
 
 def _lookup(message: AddressedMessage) -> str:

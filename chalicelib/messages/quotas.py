@@ -14,6 +14,7 @@ from chalicelib.domain.message_budgets import Budget, Budgets
 from chalicelib.domain.phones import country
 from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, RateLimit
 from chalicelib.messages.audience import AddressedMessage
+from chalicelib.messages.rules import UNSOLICITED
 from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
@@ -77,8 +78,9 @@ def quotas_of(
     context, contact = message.context, message.contact
     stop = context.about_a_stop(message.planned)
     sent_to = country(contact.value) if contact.kind is ContactKind.PHONE else None
-    held = list(budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop))
-    return MessageQuotas(_limits(clinics, message, stop=stop), held, now)
+    letter = message.planned.message in UNSOLICITED
+    held = budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop, letter=letter)
+    return MessageQuotas(_limits(clinics, message, stop=stop), list(held), now)
 
 
 def note_budgets(near: Iterable[BudgetUse]) -> None:

@@ -19,17 +19,18 @@ from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
-    SHARDS,
     Key,
     contact_key,
     counted_key,
     dead_letter_key,
     erased_key,
+    letter_key,
     listed_undeliverable_key,
     open_claims_key,
     outbox_key,
     person_key,
     receipt_id_key,
+    shards_from,
     subject_pk,
     undeliverable_key,
     unsigned_key,
@@ -41,8 +42,11 @@ from chalicelib.store.writes import Delete, Replace, SetBody, Write
 HEAD = contact_key("", "").sk
 
 _TELLING = (outbox_key, dead_letter_key, open_claims_key)
-"""Where it stands that something is to be told or confirmed: in the outbox, given up, or waiting
-for a code."""
+"""Where it stands that something of a receipt is to be told or confirmed: in the outbox, given up,
+or waiting for a code."""
+
+_REMINDING = (outbox_key, letter_key, dead_letter_key)
+"""Where something else stands that a person is to be told (`TOLD#`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,12 @@ def erasure_writes(
     return person.erase(proof_until), [Replace(key, {"body": mark})]
 
 
-def waiting(table: Table) -> Iterator[PendingErasure]:
-    """Give every erased person who left something to clear away, of all clinics, page by page."""
-    for shard in SHARDS:
+def waiting(table: Table, first: int = 0) -> Iterator[PendingErasure]:
+    """Give every erased person who left something to clear away, of all clinics, page by page.
+
+    From the shard of the number `first` on.
+    """
+    for shard in shards_from(first):
         for item in table.partition(erased_key("", shard).pk, ""):
             clinic, _, subject = item.sk.partition("#")
             kept = json.loads(item.body or "")["contacts"]
@@ -78,19 +85,18 @@ def waiting(table: Table) -> Iterator[PendingErasure]:
             )
 
 
-def drop_link_requests(table: Table, clinics: Clinics, marks: Sequence[PendingErasure]) -> None:
-    """Remove requests for a link that hold a contact of somebody erased.
+def drop_link_requests(
+    table: Table, clinics: Clinics, clinic: str, marks: Sequence[PendingErasure]
+) -> None:
+    """Remove requests for a link at a clinic that hold a contact of somebody erased.
 
     The clinic's key alone can read them.
     """
-    gone: dict[str, set[str]] = {}
-    for mark in marks:
-        gone.setdefault(mark.clinic, set()).update(mark.contacts)
-    for clinic, lookups in gone.items():
-        key = clinics.key(clinic)
-        for request in outbox.link_requests(table, clinic):
-            if not lookups.isdisjoint(_lookups_of(key, request)):
-                outbox.remove(table, request)
+    lookups = {lookup for mark in marks for lookup in mark.contacts}
+    key = clinics.key(clinic)
+    for request in outbox.link_requests(table, clinic):
+        if not lookups.isdisjoint(_lookups_of(key, request)):
+            outbox.remove(table, request)
 
 
 def _lookups_of(key: ClinicKey, request: OutboxItem) -> list[str]:
@@ -162,13 +168,13 @@ def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
         number = json.loads(item.body or "")["id"]
         yield from (make(clinic, number) for make in _TELLING)
     for item in table.partition(pk, "TOLD#"):
-        yield from (make(clinic, reminders.number(item)) for make in _TELLING)
+        yield from (make(clinic, reminders.number(item)) for make in _REMINDING)
 
 
 def _outside(clinic: str, item: Item) -> Sequence[Key]:
     """Give what leads to an item of a person, and stands elsewhere."""
     if item.sk.startswith("TOLD#"):
-        return [make(clinic, reminders.number(item)) for make in _TELLING]
+        return [make(clinic, reminders.number(item)) for make in _REMINDING]
     if not item.sk.startswith("RECEIPT#"):
         return []
     number = json.loads(item.body or "")["id"]

@@ -12,6 +12,15 @@ SHARDS = "0123456789abcdef"
 """Sixteen partitions instead of one busy one, chosen by the first hex digit of an id."""
 
 
+def shards_from(first: int) -> str:
+    """Give the shards in a circle, from the one of this number on.
+
+    A round that begins at another shard each time reaches each of them, however little time it has.
+    """
+    start = first % len(SHARDS)
+    return SHARDS[start:] + SHARDS[:start]
+
+
 class Key(NamedTuple):
     """The two parts of an item's primary key."""
 
@@ -113,6 +122,13 @@ def outbox_key(clinic: str, number: str) -> Key:
     In sixteen partitions.
     """
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
+
+
+def letter_key(clinic: str, number: str) -> Key:
+    """The same for what nobody asked for (`outbox.LETTERS`): a queue of its own, in sixteen
+    partitions.
+    """
+    return Key(f"UNASKED#{number[0]}", f"{clinic}#{number}")
 
 
 def dead_letter_key(clinic: str, number: str) -> Key:

@@ -54,7 +54,7 @@ def count_writes(
         free = [key for key, share in shares.items() if spent[key] < share]
         used = sum(spent.values())
         # Both: the budget may have been made smaller today.
-        if not free or used >= budget.limit:
+        if not free or used >= budget.limit - budget.kept:
             raise BudgetSpentError(budget.scope, seconds_until_morning(at))
         key = random.choice(free)  # noqa: S311 - only so that senders do not meet at one item
         writes.append(Count(key, shares[key], str(budget.limit), counters_expire_at(at)))

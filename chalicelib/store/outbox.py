@@ -3,34 +3,46 @@
 A decision leaves its item in its own transaction. The contacts are encrypted under the person's own
 key until they were written to: erasing the person makes them unreadable. An item that failed too
 often is set aside, for an operator.
+
+There are two queues. What patients wait for, and hear at once, stands in one (`outbox_key`); letters
+that nobody asked for (LETTERS) in the other (`letter_key`), so that ten thousand of them stand in no
+patient's way.
 """
 
 import contextlib
 import hashlib
+import itertools
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.reminders import ReminderKind
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
     SHARDS,
     Key,
     dead_letter_key,
+    letter_key,
     open_claims_key,
     outbox_key,
     reminder_key,
+    shards_from,
 )
 from chalicelib.store.table import ConflictError, Item, Table
 from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
+
+Queue = Callable[[str, str], Key]
+"""Where the items of a queue stand: the key by clinic and number, `outbox_key` or `letter_key`."""
 
 MAX_TRIES = 10
 LINK_REQUEST_TTL = timedelta(days=1)
@@ -49,6 +61,9 @@ DECIDED = "decided"
 LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its
 own key."""
+
+LETTERS = frozenset(ReminderKind)
+"""The kinds of items that nobody asked for: they wait in a queue of their own."""
 
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up
@@ -99,11 +114,8 @@ class OutboxItem:
     entry: OutboxEntry
     body: str = field(repr=False)
     encrypted: bytes = field(repr=False)
-
-    @property
-    def key(self) -> Key:
-        """Where it is kept."""
-        return outbox_key(self.entry.clinic, self.number)
+    key: Key
+    """Where it is kept."""
 
     def rewritten(self, **changed: Any) -> str:
         """Write it with some changes; what cannot be read stays as it is."""
@@ -144,7 +156,13 @@ def new_item(
     those the person is known by.
     """
     blob = key.encrypt(unsent.subject, salt, _what(number), dump_contacts(contacts))
-    return Put(outbox_key(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+    key_of = queue_of(unsent.kind)
+    return Put(key_of(unsent.clinic, number), {"body": unsent.stored(), "blob": blob})
+
+
+def queue_of(kind: str) -> Queue:
+    """Tell in which queue an item of a kind waits."""
+    return letter_key if kind in LETTERS else outbox_key
 
 
 def link_request(
@@ -207,20 +225,39 @@ def _link_writes(
 
 def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give the requests for a link at a clinic that nobody has expanded yet."""
-    return (item for item in items_of(table, clinic) if item.entry.kind == LINK_REQUEST)
+    queued = _queued(table, outbox_key, clinic)
+    return (item for item in queued if item.entry.kind == LINK_REQUEST)
 
 
 def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
-    """Give everything that a clinic has still to tell, due or not."""
+    """Give everything that a clinic has still to tell, due or not, of both queues."""
+    for queue in (outbox_key, letter_key):
+        yield from _queued(table, queue, clinic)
+
+
+def _queued(table: Table, queue: Queue, clinic: str) -> Iterator[OutboxItem]:
     for shard in SHARDS:
-        for item in table.partition(outbox_key("", shard).pk, f"{clinic}#"):
+        for item in table.partition(queue("", shard).pk, f"{clinic}#"):
             yield _read(item)
 
 
-def due_items(table: Table, now: Instant) -> Iterator[OutboxItem]:
-    """Give everything that is due, of all clinics, strongly consistently, page by page."""
-    for shard in SHARDS:
-        for stored in table.partition(outbox_key("", shard).pk, ""):
+def due_items(
+    table: Table,
+    now: Instant,
+    queue: Queue = outbox_key,
+    *,
+    first: int = 0,
+    out_of_time: OutOfTime = lambda: False,
+) -> Iterator[OutboxItem]:
+    """Give everything of a queue that is due, of all clinics, strongly consistently, page by page.
+
+    It begins at the shard of the number `first`, and ends where time is out, be it among items that
+    are not due.
+    """
+    for shard in shards_from(first):
+        for stored in table.partition(queue("", shard).pk, ""):
+            if out_of_time():
+                return
             item = _read(stored)
             if item.entry.due <= now:
                 yield item
@@ -279,22 +316,19 @@ def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
 
 
 def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
-    """Give all items of a clinic with their places: in the outbox and set aside."""
-    for shard in SHARDS:
-        for stored in table.partition(outbox_key("", shard).pk, f"{clinic}#"):
-            yield stored.key, _read(stored)
-    for stored in table.partition(dead_letter_key(clinic, "").pk, ""):
-        yield stored.key, _read(stored)
+    """Give all items of a clinic with their places: in both queues and set aside."""
+    for item in itertools.chain(items_of(table, clinic), dead_letters(table, clinic)):
+        yield item.key, item
 
 
 def requeue(table: Table, item: OutboxItem) -> None:
-    """Put what was given up back into the outbox, as if for the first time.
+    """Put what was given up back into its queue, as if for the first time.
 
     What was sent of it stays sent.
     """
     values = {"body": item.rewritten(tries=0, due=""), "blob": item.encrypted}
-    dead = dead_letter_key(item.entry.clinic, item.number)
-    table.write([Put(item.key, values), Delete(dead)])
+    key_of = queue_of(item.entry.kind)
+    table.write([Put(key_of(item.entry.clinic, item.number), values), Delete(item.key)])
 
 
 def _what(number: str) -> str:
@@ -308,7 +342,7 @@ def _read(item: Item) -> OutboxItem:
         unsent = OutboxEntry.read(body)
     except (ValueError, TypeError):
         unsent = OutboxEntry(UNREADABLE, clinic, "", "", "")
-    return OutboxItem(number, unsent, body, bytes(item.blob or b""))
+    return OutboxItem(number, unsent, body, bytes(item.blob or b""), item.key)
 
 
 OTHERS, TYPED = "others", "typed"

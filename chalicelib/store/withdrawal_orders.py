@@ -23,7 +23,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import SHARDS, Key, open_orders_key, order_key
+from chalicelib.store.keys import Key, open_orders_key, order_key, shards_from
 from chalicelib.store.table import ConflictError, ContendedError, Item, Table
 from chalicelib.store.writes import Delete, Put, RemoveEntry, Replace, SetBody, SetEntry, Write
 
@@ -147,9 +147,9 @@ def is_open(table: Table, clinic: str, number: str) -> bool:
     return bool(table.get([order_key(clinic, number)]))
 
 
-def open_orders(table: Table) -> Iterator[Key]:
-    """Give the keys of all open orders, of all clinics."""
-    for shard in SHARDS:
+def open_orders(table: Table, first: int = 0) -> Iterator[Key]:
+    """Give the keys of all open orders, of all clinics, from the shard of the number `first` on."""
+    for shard in shards_from(first):
         for item in table.partition(order_key("", shard).pk, ""):
             yield item.key
 

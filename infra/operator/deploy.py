@@ -51,6 +51,7 @@ PARAMETERS = {
     "SMS_CLINIC_DAILY": "SmsClinicDaily",
     "MAIL_DAILY": "MailDaily",
     "MAIL_CLINIC_DAILY": "MailClinicDaily",
+    "LETTERS_PER_ROUND": "LettersPerRound",
 }
 
 

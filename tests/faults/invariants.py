@@ -286,7 +286,7 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _outbox(walk: Walk) -> Iterator[str]:
     """The outbox is empty: everything was sent, or given up for a reason."""
     table = walk.world.portal.table
-    if waiting := len(list(outbox.due_items(table, "9999"))):
+    if waiting := sum(len(list(outbox.items_of(table, clinic))) for clinic in CLINICS):
         yield f"unsent: {waiting} wait"
 
 

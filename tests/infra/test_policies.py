@@ -54,6 +54,7 @@ PUT: dict[str, set[str]] = {
     "audit_key": {API, ROUND},
     "erased_key": {API, ROUND},
     "outbox_key": {API, ROUND, *SENDS},
+    "letter_key": {ROUND},
     "reminder_key": {ROUND, *SENDS},
     "delivery_key": {*SENDS},
     "dead_letter_key": {*SENDS},
@@ -84,12 +85,14 @@ CHANGE: dict[str, set[str]] = {
     "budget_key": {*SENDS},
     "delivery_key": {*SENDS},
     "outbox_key": {*SENDS},
+    "letter_key": {CATCH_UP},
     "count_key": {STREAM, CATCH_UP},
 }
 """Which functions change an item that is there."""
 
 REMOVE: dict[str, set[str]] = {
     "outbox_key": {ROUND, *SENDS},
+    "letter_key": {CATCH_UP, ROUND},
     "unsigned_key": {ROUND, *SENDS},
     "dead_letter_key": {CATCH_UP, ROUND},
     "open_claims_key": {CATCH_UP, ROUND},

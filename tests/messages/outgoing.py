@@ -2,8 +2,9 @@
 it.
 """
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,9 @@ from chalicelib.jobs import after_decision
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
+from chalicelib.settings import LETTERS_PER_ROUND
 from chalicelib.store import bounces, deliveries, outbox
-from chalicelib.store.keys import outbox_key
+from chalicelib.store.keys import letter_key, outbox_key
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.table import Table
 from infra.local.post_office import Message, PostOffice
@@ -39,10 +41,17 @@ class Sorting:
     clock: Clock
 
     def round(self, after: timedelta = timedelta()) -> DeliveryReport:
-        """Let some time pass, then go once through everything that is due."""
+        """Let some time pass, then go once through everything that is due, letters last."""
         self.clock.at = instant(moment(self.clock.at) + after)
         with under_policy_of(self.portal, "catch_up"):
-            return self.delivery.carry_waiting(in_time)
+            report = self.delivery.carry_waiting(in_time)
+            letters = self.delivery.carry_letters(in_time, LETTERS_PER_ROUND)
+        return replace(
+            report,
+            sent=report.sent + letters.sent,
+            failed=report.failed + letters.failed,
+            whole=report.whole and letters.whole,
+        )
 
     def stream(self, *receipts: Receipt) -> None:
         """Let the stream tell of what these decisions left, as its function gets it."""
@@ -60,7 +69,10 @@ class Sorting:
 
     def waits(self) -> int:
         """Tell how much is still to be told, due or not."""
-        return len(list(outbox.due_items(self.portal.table, "9999")))
+        waiting = [
+            outbox.due_items(self.portal.table, "9999", queue) for queue in (outbox_key, letter_key)
+        ]
+        return len(list(itertools.chain(*waiting)))
 
 
 def in_time() -> bool:
