@@ -9,11 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.rate_limits import clinic_limit
 from chalicelib.settings import Settings, read_settings
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
 from chalicelib.store.lookup import Directory
+from chalicelib.store.rate_limits import RateLimits
 from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
@@ -42,6 +44,9 @@ class Portal:
     aws: AwsClients
     """Every other service, on the table's session; the function that serves pages asks for none."""
 
+    limits: RateLimits
+    """The token buckets of public posts, and what this process took of them in advance."""
+
     signer: "Signer | None" = None
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock
@@ -61,16 +66,18 @@ def get_portal() -> Portal:
     table = Table(settings.table, region=settings.region)
     kms = Kms(table.session, settings.region)
     aws = AwsClients(table.session, settings.region)
+    limits = RateLimits(table, clinic_limit(settings.clinic_posts_per_second))
     clinics = Clinics(table, kms)
     return Portal(
         settings,
         table,
         kms,
         clinics,
-        Directory(table, clinics),
+        Directory(table, clinics, limits),
         Receipts(table),
         ShownPages(clinics),
         aws,
+        limits,
         _signer(aws, settings.signing_key),
         _post(aws, settings),
     )

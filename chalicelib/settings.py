@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from chalicelib.domain.message_budgets import Budgets
+from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
 
 _CONTACT = re.compile(r"(?:mailto:[!-~]+@[!-~]+|https://[!-~]+|tel:\+[0-9-]+)")
 """What RFC 9116, 2.5.3 takes as a contact."""
@@ -16,6 +17,8 @@ _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 """What SNS takes as a sender id."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+_PER_SECOND = re.compile(r"[1-9][0-9]{0,2}")
 
 LETTERS_PER_ROUND = 2_100
 """How many letters that nobody asked for go out in a round of five minutes: half of the fourteen a
@@ -41,8 +44,9 @@ class Settings:
     `mail_configuration` the SES configuration set that reports what became of them, `sms_sender`
     the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
-    minutes. `security_contact` is where somebody who found a weakness
-    writes (RFC 9116); empty, it is security@ at the portal's own domain (RFC 2142).
+    minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
+    `security_contact` is where somebody who found a weakness writes (RFC 9116); empty, it is
+    security@ at the portal's own domain (RFC 2142).
     """
 
     table: str
@@ -55,6 +59,7 @@ class Settings:
     budgets: Budgets = field(default_factory=Budgets)
     security_contact: str = ""
     letters_per_round: int = LETTERS_PER_ROUND
+    clinic_posts_per_second: int = CLINIC_POSTS_PER_SECOND
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -90,6 +95,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         for variable, name in BUDGETS.items()
     }
     letters = _number(environ, "LETTERS_PER_ROUND", LETTERS_PER_ROUND, "letters", faults)
+    posts = environ.get("CLINIC_POSTS_PER_SECOND") or str(CLINIC_POSTS_PER_SECOND)
+    if not _PER_SECOND.fullmatch(posts):
+        faults.append("CLINIC_POSTS_PER_SECOND must be a whole number from 1 to 999")
     if faults:
         raise SettingsError("; ".join(faults))
     return Settings(
@@ -103,6 +111,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         Budgets(**daily),
         security_contact,
         letters,
+        int(posts),
     )
 
 

@@ -24,6 +24,7 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeyService, Kms
 from chalicelib.store.lookup import Directory
 from chalicelib.store.publishing import Drafts
+from chalicelib.store.rate_limits import RateLimits
 from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
@@ -140,15 +141,16 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
             "2026-11-01T08:00:00.000Z",
             wrapped_key=clinic.encode().ljust(32, b"."),
         )
-    settings = Settings(name, REGION, "")
+    settings, limits = Settings(name, REGION, ""), RateLimits(table)
     return Portal(
         settings,
         table,
         Kms(table.session, REGION),
         store,
-        Directory(table, store),
+        Directory(table, store, limits),
         Receipts(table),
         ShownPages(store),
         AwsClients(table.session, REGION),
+        limits,
         sleep=lambda _: None,
     )

@@ -59,6 +59,20 @@ def test_budgets_of_messages_have_defaults_and_can_be_set() -> None:
         read_settings({**NEEDED, "SMS_CLINIC_DAILY": "-1", "MAIL_DAILY": "many"})
 
 
+def test_letters_and_a_clinics_size_have_defaults_and_can_be_set() -> None:
+    """A hospital's own SES quota, and its own number of patients."""
+    usual = read_settings(NEEDED)
+    assert (usual.letters_per_round, usual.clinic_posts_per_second) == (2_100, 64)
+    given = {**NEEDED, "LETTERS_PER_ROUND": "600", "CLINIC_POSTS_PER_SECOND": "200"}
+    larger = read_settings(given)
+    assert (larger.letters_per_round, larger.clinic_posts_per_second) == (600, 200)
+    for wrong in ("0", "1000", "-1", "many"):
+        with pytest.raises(SettingsError, match="CLINIC_POSTS_PER_SECOND"):
+            read_settings({**NEEDED, "CLINIC_POSTS_PER_SECOND": wrong})
+    with pytest.raises(SettingsError, match="LETTERS_PER_ROUND"):
+        read_settings({**NEEDED, "LETTERS_PER_ROUND": "all"})
+
+
 @pytest.mark.parametrize("most", [0, 1, 3, 300, 2_000, 10_000, 40_000, 1_000_000])
 def test_the_parts_of_a_budget_are_the_budget(most: int) -> None:
     """However many items count it, together they let through exactly as many as may go out."""

@@ -52,9 +52,20 @@ class RateLimit:
             return 0
         return max(0, arrival - self.latest(now))
 
-    def latest(self, now: int) -> int:
-        """Give the latest arrival time at which there is still a token."""
-        return now + (self.burst - 1) * self.interval
+    def latest(self, now: int, amount: int = 1) -> int:
+        """Give the latest arrival time at which there are still so many tokens."""
+        return now + (self.burst - amount) * self.interval
+
+    def tokens(self, arrival: int | None, now: int) -> int:
+        """Tell how many tokens there are."""
+        if arrival is None or arrival <= now:
+            return self.burst
+        return max(0, (self.latest(now) - arrival) // self.interval + 1)
+
+    @property
+    def refills_in(self) -> int:
+        """In how many milliseconds an empty bucket is full again."""
+        return self.burst * self.interval
 
 
 CONTACT = RateLimit(burst=12, interval=60_000)
@@ -62,9 +73,6 @@ CONTACT = RateLimit(burst=12, interval=60_000)
 
 RANGE = RateLimit(burst=60, interval=2_000)
 """Requests of one kind from one range of addresses: a whole waiting room may share one address."""
-
-CLINIC = RateLimit(burst=40, interval=250)
-"""Requests of one kind in one of a clinic's shards: in all 640 at once, and 64 a second."""
 
 MESSAGE = RateLimit(burst=5, interval=900_000)
 """Messages of one kind to one contact: a stranger's phone can be made to ring five times."""
@@ -80,6 +88,25 @@ CODE = RateLimit(burst=10, interval=3_600_000)
 
 SHARDS = 16
 """Over how many items a clinic's bucket is spread, so that no item takes every write."""
+
+CLINIC_POSTS_PER_SECOND = 64
+"""Requests of one kind at one clinic, unless the installation says otherwise."""
+
+CLINIC_SECONDS_AT_ONCE = 10
+"""For how many seconds' worth of them there is room at once."""
+
+BLOCK = 8
+"""How many tokens of a clinic's bucket one process takes at once at most."""
+
+
+def clinic_limit(per_second: int) -> RateLimit:
+    """Give the limit of one shard of a clinic that takes so many requests of a kind a second."""
+    interval = round(1000 * SHARDS / per_second)
+    return RateLimit(max(1, CLINIC_SECONDS_AT_ONCE * 1000 // interval), interval)
+
+
+CLINIC = clinic_limit(CLINIC_POSTS_PER_SECOND)
+"""Requests of one kind in one of a clinic's shards: in all 640 at once, and 64 a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +131,7 @@ class RateLimitCheck:
         return milliseconds(self.at)
 
     def buckets(self) -> Mapping[str, RateLimit]:
-        """Give the limit of each bucket that is asked for a token, by name.
+        """Give the limit of each bucket that is asked for a token, by name, but the clinic's.
 
         The names contain contacts, so that they are hashed before they are stored.
         """
@@ -112,8 +139,12 @@ class RateLimitCheck:
         if self.guesses:
             limits[f"code|{self.guesses}"] = CODE
         limits[f"{self.action}|range|{self.range}"] = RANGE
-        limits[f"{self.action}|clinic|{self.shard}"] = CLINIC
         return limits
+
+    @property
+    def clinic_bucket(self) -> str:
+        """The name of the clinic's bucket."""
+        return f"{self.action}|clinic|{self.shard}"
 
 
 def milliseconds(at: Instant) -> int:

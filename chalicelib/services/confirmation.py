@@ -96,7 +96,7 @@ def confirmation_by_code(
     )
     phones = [contact for contact in typed if contact.kind is ContactKind.PHONE]
     phone = phones[0] if phones else None
-    may_try = confirmation_codes.try_code(portal.table, key, number, phone, check)
+    may_try = confirmation_codes.try_code(portal.limits, key, number, phone, check)
     if not may_try or phone is None:
         return None
     if code != short_code(key.link_secret(), number, phone):

@@ -126,7 +126,7 @@ def record(
         prepared = _prepare(portal, decision, identification, lookup, person)
         try:
             beside = also(lookup) if callable(also) else also
-            portal.table.write([*prepared.writes, *beside, *lookup.spends])
+            portal.table.write([*prepared.writes, *beside, *lookup.taking.writes])
         except ConflictError as conflict:
             if receipt_id_key(decision.clinic, decision.receipt_id) not in conflict.keys:
                 _split_if_shared(portal, decision.clinic, person, conflict.keys)
@@ -140,6 +140,7 @@ def record(
         except ContendedError:
             continue
         else:
+            lookup.taking.done()
             return prepared.receipt
     raise BusyError
 

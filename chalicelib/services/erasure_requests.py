@@ -8,7 +8,7 @@ from chalicelib.domain.instants import instant, moment
 from chalicelib.messages.rules import Message
 from chalicelib.services.own_page import OwnPage
 from chalicelib.services.visitor import Visitor
-from chalicelib.store import outbox, rate_limits
+from chalicelib.store import outbox
 
 ERASE_WITHIN = timedelta(days=3)
 """For how long the link in the message opens that asks whether somebody wants to be erased."""
@@ -33,5 +33,5 @@ def request_erasure(page: OwnPage, visitor: Visitor) -> bool:
     )
     message = outbox.new_item(key, person.salt, secrets.token_hex(16), entry, [recipient])
     check = visitor.rate_limit_check("erase", (page.link_subject,), page.now)
-    rate_limits.spend(page.portal.table, key, check, [message])
+    page.portal.limits.spend(key, check, [message])
     return True

@@ -6,7 +6,7 @@ from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant
 from chalicelib.portal import Portal
 from chalicelib.services.visitor import Visitor
-from chalicelib.store import outbox, rate_limits
+from chalicelib.store import outbox
 
 
 def request_link(
@@ -26,4 +26,4 @@ def request_link(
     key = portal.clinics.key(clinic)
     request = outbox.link_request(key, contacts, lang, visitor.base_url, now)
     check = visitor.rate_limit_check("link", (), now)
-    rate_limits.spend(portal.table, key, check, [request])
+    portal.limits.spend(key, check, [request])

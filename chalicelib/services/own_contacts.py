@@ -20,7 +20,7 @@ from chalicelib.portal import Portal
 from chalicelib.services.contact_changes import Change, rectify
 from chalicelib.services.own_page import ID_LENGTH, OwnPage
 from chalicelib.services.visitor import Visitor
-from chalicelib.store import outbox, people, rate_limits, worklist
+from chalicelib.store import outbox, people, worklist
 from chalicelib.store.links import OpenedLink
 from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.personal_data import reveal
@@ -66,7 +66,7 @@ def ask_clinic_to_remove(page: OwnPage, contact: Contact, visitor: Visitor) -> N
         key.clinic, page.person, key.lookup(contact), contact.kind, page.now
     )
     check = visitor.rate_limit_check("contact", (page.link_subject,), page.now)
-    rate_limits.spend(page.portal.table, key, check, [request])
+    page.portal.limits.spend(key, check, [request])
 
 
 def ask_new_contact(page: OwnPage, old: Contact, typed: str, visitor: Visitor) -> None:
@@ -90,7 +90,7 @@ def ask_new_contact(page: OwnPage, old: Contact, typed: str, visitor: Visitor) -
     message = outbox.new_item(key, person.salt, number, entry, [new])
     counted = (page.link_subject, *contact_subjects([new]))
     check = visitor.rate_limit_check("contact", counted, page.now)
-    rate_limits.spend(page.portal.table, key, check, [message])
+    page.portal.limits.spend(key, check, [message])
 
 
 def _usable_contact(clinic: Clinic, old: Contact, typed: str) -> Contact:

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.rate_limits import RateLimitCheck
-from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import open_claims_key, person_key
 from chalicelib.store.outbox import decrypt_contacts
+from chalicelib.store.rate_limits import RateLimits
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Try
 
@@ -42,7 +42,7 @@ def claimants(
 
 
 def try_code(
-    table: Table, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck
+    limits: RateLimits, key: ClinicKey, receipt: str, phone: Contact | None, guard: RateLimitCheck
 ) -> bool:
     """Count a try at a receipt's code before anybody looks at it.
 
@@ -53,7 +53,7 @@ def try_code(
     if phone is not None:
         guesses = replace(guard, guesses=key.lookup(phone))
         one_try = Try(open_claims_key(key.clinic, receipt), TRIES)
-        if rate_limits.spend(table, key, guesses, [one_try]):
+        if limits.spend(key, guesses, [one_try]):
             return True
-    rate_limits.spend(table, key, guard)
+    limits.spend(key, guard)
     return False

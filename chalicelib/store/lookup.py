@@ -16,12 +16,11 @@ from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.stops import PendingStop
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts as contacts_of
-from chalicelib.store import rate_limits
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.keys import Key, api_key_key, clinic_key
+from chalicelib.store.rate_limits import RateLimits, Taking
 from chalicelib.store.table import Table
-from chalicelib.store.writes import Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Lookup:
     """The contacts of which not everybody was read, because very many people share them."""
 
     api_key: str | None = None
-    spends: tuple[Spend, ...] = ()
+    taking: Taking = field(default_factory=Taking)
     """What a public post takes from its buckets, in the transaction that carries it out."""
 
     def known_under(self, contact: Contact, known_at: Instant) -> tuple[Subject, ...]:
@@ -117,9 +116,10 @@ class Lookup:
 class Directory:
     """Finds the people who are known under contacts, together with their clinic."""
 
-    def __init__(self, table: Table, clinics: Clinics) -> None:
+    def __init__(self, table: Table, clinics: Clinics, limits: RateLimits | None = None) -> None:
         self._table = table
         self._clinics = clinics
+        self._limits = limits or RateLimits(table)
 
     def look_up(
         self,
@@ -141,7 +141,7 @@ class Directory:
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
         if guard is not None:
-            keys += rate_limits.keys_of(guard, self._clinics.key(clinic))
+            keys += self._limits.keys_of(guard, self._clinics.key(clinic))
         known_by, found = contacts_of.read_people(
             self._table, clinic, list(lookups.values()), keys, most
         )
@@ -164,7 +164,9 @@ class Directory:
                 contact for contact, lookup in lookups.items() if known_by[lookup].more
             ),
             api_key=key_item.body if key_item else None,
-            spends=rate_limits.spends(guard, self._clinics.key(clinic), found) if guard else (),
+            taking=self._limits.taking(guard, self._clinics.key(clinic), found)
+            if guard
+            else Taking(),
         )
 
     def api_key(self, digest: str) -> str | None:

@@ -365,17 +365,17 @@ class Table:
             case Count(_, most, body, ttl):
                 told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
                 return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)
-            case Spend(_, rule, now, fresh):
-                room = item.number.between(now + 1, rule.latest(now))
+            case Spend(_, rule, now, fresh, amount):
+                room = item.number.between(now + 1, rule.latest(now, amount))
                 untouched = item.pk.does_not_exist() | (item.number <= now)
                 moved = (
-                    item.number.set(now + rule.interval)
+                    item.number.set(now + amount * rule.interval)
                     if fresh
-                    else item.number.add(rule.interval)
+                    else item.number.add(amount * rule.interval)
                 )
                 # Full again by then, even if the clocks of two processes differ: housekeeping may
                 # take the item away.
-                over = item.ttl.set((now + rule.burst * rule.interval) // 1000 + _KEPT_SECONDS)
+                over = item.ttl.set((now + rule.refills_in) // 1000 + _KEPT_SECONDS)
                 return [moved, over], untouched if fresh else room
 
     def _moved(self, write: MoveEntry) -> tuple[list[Action], Condition]:

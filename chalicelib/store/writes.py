@@ -170,7 +170,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Take one from a token bucket (`domain.rate_limits`) while there is room in it.
+    """Take so many from a token bucket (`domain.rate_limits`) while there is room in it.
 
     `fresh` if it was found untouched. Where it was not, others may take from it meanwhile and this
     still holds: only an empty bucket is a conflict.
@@ -180,6 +180,7 @@ class Spend:
     rule: RateLimit
     now: int
     fresh: bool
+    amount: int = 1
 
 
 Write = (

@@ -52,6 +52,7 @@ PARAMETERS = {
     "MAIL_DAILY": "MailDaily",
     "MAIL_CLINIC_DAILY": "MailClinicDaily",
     "LETTERS_PER_ROUND": "LettersPerRound",
+    "CLINIC_POSTS_PER_SECOND": "ClinicPostsPerSecond",
 }
 
 

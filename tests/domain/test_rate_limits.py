@@ -13,6 +13,7 @@ from chalicelib.domain.rate_limits import (
     RateLimitCheck,
     TooManyError,
     address_range,
+    clinic_limit,
     contact_subjects,
     refuse_while_waiting,
     withdrawal_subjects,
@@ -112,11 +113,9 @@ def test_one_kind_of_post_never_uses_up_the_room_of_another() -> None:
     """A flood of consent forms closes no way to stop."""
 
     def named(action: str) -> set[str]:
-        return set(
-            RateLimitCheck(
-                action, contact_subjects([ANNA, ANNA_PHONE]), "192.0.2.0/24", 3, MORNING
-            ).buckets()
-        )
+        contacts = contact_subjects([ANNA, ANNA_PHONE])
+        check = RateLimitCheck(action, contacts, "192.0.2.0/24", 3, MORNING)
+        return {*check.buckets(), check.clinic_bucket}
 
     assert len(named("consent")) == 4
     assert not named("consent") & named("withdraw")
@@ -134,3 +133,28 @@ def test_only_the_very_same_withdrawal_shares_its_room() -> None:
     }
     assert len(every) == 9
     assert withdrawal_subjects([GIORGI, ANNA], [SMS_NEWS, EMAIL_NEWS]) in every
+
+
+@given(rules, st.integers(0, 900), st.integers(0, 900))
+def test_the_tokens_that_are_there_are_those_one_may_take(
+    rule: RateLimit, arrival: int, now: int
+) -> None:
+    """Who takes several at once finds as many as who takes one after the other."""
+    there = rule.tokens(arrival, now)
+    one_by_one, moved = 0, arrival
+    while not rule.wait(moved, now):
+        moved = (now if rule.is_full(moved, now) else moved) + rule.interval
+        one_by_one += 1
+    assert there == one_by_one
+    assert rule.tokens(None, now) == rule.burst
+
+
+@pytest.mark.parametrize("per_second", [1, 16, 64, 250, 999])
+def test_a_clinic_may_be_larger_or_smaller(per_second: int) -> None:
+    """Its shards together take about as many a second as the operator said, and ten seconds' worth
+    of them at once; each holds at least a whole block.
+    """
+    rule = clinic_limit(per_second)
+    assert 1000 / rule.interval * SHARDS == pytest.approx(per_second, rel=0.05)
+    assert rule.burst * SHARDS == pytest.approx(per_second * 10, rel=0.3, abs=16)
+    assert rule.burst >= 1

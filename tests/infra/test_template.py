@@ -6,6 +6,8 @@ from pathlib import Path
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.settings import BUDGETS
 from infra.local.template import template
+from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
+from chalicelib.settings import BUDGETS, LETTERS_PER_ROUND
 from infra.operator.deploy import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,14 @@ def test_budgets_are_set_by_the_deployment_and_have_one_default() -> None:
         assert variables[variable] == {"Ref": parameter}
         assert TEMPLATE["Parameters"][parameter]["Default"] == str(getattr(Budgets(), name))
     assert TEMPLATE["Resources"]["CatchUp"]["Properties"]["Environment"]["Variables"] == variables
+    everywhere = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    for variable, default in (
+        ("LETTERS_PER_ROUND", LETTERS_PER_ROUND),
+        ("CLINIC_POSTS_PER_SECOND", CLINIC_POSTS_PER_SECOND),
+    ):
+        parameter = PARAMETERS[variable]
+        assert {**everywhere, **variables}[variable] == {"Ref": parameter}
+        assert TEMPLATE["Parameters"][parameter]["Default"] == str(default)
 
 
 def test_the_streams_function_answers_for_single_records() -> None:

@@ -73,7 +73,7 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
     )
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
-    assert confirmation_codes.try_code(portal.table, key, receipt.id, ANNA_PHONE, guard)
+    assert confirmation_codes.try_code(portal.limits, key, receipt.id, ANNA_PHONE, guard)
     assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 

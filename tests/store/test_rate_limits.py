@@ -29,9 +29,9 @@ from chalicelib.domain.rate_limits import (
 )
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
-from chalicelib.store import rate_limits
 from chalicelib.store.keys import bucket_key
 from chalicelib.store.lookup import Identification
+from chalicelib.store.rate_limits import RateLimits
 from chalicelib.store.table import ContendedError
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision
@@ -72,7 +72,7 @@ def spend(portal: Portal, guard: RateLimitCheck, clinic: str = RIGA) -> bool:
     """Carry out a post that does nothing else; tell whether there was room."""
     while True:
         try:
-            return rate_limits.spend(portal.table, portal.clinics.key(clinic), guard)
+            return portal.limits.spend(portal.clinics.key(clinic), guard)
         except TooManyError:
             return False
         except ContendedError:
@@ -193,6 +193,9 @@ def test_a_post_that_reaches_several_people_is_counted_once(portal: Portal) -> N
     assert [found[each].number for each in places] == [
         guard.now + 2 * rule.interval for rule in guard.buckets().values()
     ]
+    clinics = bucket_key(RIGA, key.bucket(guard.clinic_bucket))
+    # One for the first post, a block of two for the second.
+    assert portal.table.get([clinics])[clinics].number == guard.now + 3 * CLINIC.interval
 
 
 def test_the_same_form_again_is_not_counted_again(portal: Portal) -> None:
@@ -258,3 +261,73 @@ def test_no_window_lets_more_through_however_many_spend_at_once(
     for first, start in enumerate(through):
         for last, end in enumerate(through[first:], first):
             assert last - first + 1 <= CONTACT.burst + (end - start) / CONTACT.interval
+
+
+def another_process(portal: Portal) -> RateLimits:
+    """Give the limits of a process that holds nothing."""
+    return RateLimits(portal.table)
+
+
+def taken(portal: Portal, guard: RateLimitCheck) -> int:
+    """Tell how many tokens were taken of a clinic's shard that was full at that moment."""
+    place = bucket_key(RIGA, portal.clinics.key(RIGA).bucket(guard.clinic_bucket))
+    item = portal.table.get([place])[place]
+    return (int(item.number or 0) - guard.now) // CLINIC.interval
+
+
+def test_a_busy_process_pays_for_its_clinic_once_in_eight_posts(portal: Portal) -> None:
+    """A clinic's bucket is one write for eight decisions, and none of a process that comes once."""
+    key, writes = portal.clinics.key(RIGA), []
+    guards = [replace(a_guard("consent"), shard=5) for _ in range(31)]
+    for guard in guards:
+        found = portal.table.get(portal.limits.keys_of(guard, key))
+        taking = portal.limits.taking(guard, key, found)
+        portal.table.write(taking.writes)
+        taking.done()
+        writes.append([each.amount for each in taking.writes if each.rule is CLINIC])
+    assert list(itertools.chain(*writes)) == [1, 2, 4, 8, 8, 8]
+    assert taken(portal, guards[0]) == 31
+    assert another_process(portal).spend(key, guards[0])
+    assert taken(portal, guards[0]) == 32
+
+
+def test_what_a_process_holds_of_a_clinic_is_void_when_the_bucket_would_be_full_again(
+    portal: Portal,
+) -> None:
+    """However many processes there are, a clinic gets its rate, and its burst once more at most."""
+    key, guard = portal.clinics.key(RIGA), replace(a_guard("consent"), shard=6)
+    for _ in range(4):  # one, two, four: three are left of the last block
+        portal.limits.spend(key, guard)
+    assert taken(portal, guard) == 7
+    just = replace(guard, at=later(guard.at, CLINIC.refills_in - 1))
+    portal.limits.spend(key, just)
+    assert taken(portal, guard) == 7
+    over = replace(guard, at=later(guard.at, CLINIC.refills_in))
+    portal.limits.spend(key, over)
+    assert taken(portal, over) == 1, "two were void, and who did not use a block takes one again"
+
+
+def test_a_post_whose_transaction_failed_leaves_its_process_nothing(portal: Portal) -> None:
+    """Only what was paid for is held."""
+    key, guard = portal.clinics.key(RIGA), replace(a_guard("consent"), shard=7)
+    portal.limits.spend(key, guard)
+    found = portal.table.get(portal.limits.keys_of(guard, key))
+    assert another_process(portal).spend(key, guard)
+    portal.limits.taking(guard, key, found)  # and its transaction is never written
+    assert portal.limits.spend(key, guard)
+    assert taken(portal, guard) == 1 + 1 + 2
+
+
+def test_processes_together_take_no_more_than_a_shard_holds(portal: Portal) -> None:
+    """Blocks are paid for before they are used: ten processes get what one would get."""
+    key = portal.clinics.key(RIGA)
+    processes = [another_process(portal) for _ in range(10)]
+    through = 0
+    for _ in range(12):
+        for process in processes:
+            try:
+                through += process.spend(key, replace(a_guard("consent"), shard=8))
+            except TooManyError:
+                continue
+    assert through <= CLINIC.burst
+    assert through > CLINIC.burst // 2
