@@ -4,10 +4,9 @@ import ast
 from pathlib import Path
 
 from chalicelib.domain.message_budgets import Budgets
-from chalicelib.settings import BUDGETS
-from infra.local.template import template
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
 from chalicelib.settings import BUDGETS, LETTERS_PER_ROUND
+from infra.local.template import template
 from infra.operator.deploy import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
