@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Self
@@ -72,11 +72,21 @@ class RuntimeEnvironment:
     """One Lambda execution environment: a process that asks for events, one at a time.
 
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+
+    `under` is the command of a program that watches the process, such as valgrind.
     """
 
     def __init__(
-        self, task: Path, client: Path, environ: Mapping[str, str], handler: str, log: Path
+        self,
+        task: Path,
+        client: Path,
+        environ: Mapping[str, str],
+        handler: str,
+        log: Path,
+        *,
+        under: Sequence[str] = (),
     ) -> None:
+        self._under = under
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._results: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._environ = dict(environ)
@@ -109,7 +119,7 @@ class RuntimeEnvironment:
             **self._environ,
         }
         # -S: without this machine's site-packages.
-        command = [sys.executable, "-S", "-m", "awslambdaric", self._handler]
+        command = [*self._under, sys.executable, "-S", "-m", "awslambdaric", self._handler]
         # Not tied to us: without its Runtime API the client stops by itself.
         self.process = start(command, environ=environ, log=self._log, cwd=self._task, tied=False)
         self._stack.callback(stop, self.process, grace=2)

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,11 +66,24 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
 
-    def __init__(self, port: int, handler: Handler, *, body_limit: int, too_large: Reply) -> None:
+    def __init__(
+        self,
+        port: int,
+        handler: Handler,
+        *,
+        body_limit: int,
+        too_large: Reply,
+        tls: ssl.SSLContext | None,
+    ) -> None:
         self.handler = handler
         self.too_large = too_large
         self.body_limit = body_limit
         super().__init__((LOOPBACK, port), _Connection)
+        if tls is not None:
+            # Hands are shaken at the first read, in the connection's own thread.
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
 
 
 class _Connection(http.server.BaseHTTPRequestHandler):
@@ -126,19 +140,24 @@ class _Connection(http.server.BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Serve the connection; a client that has gone away is no error."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
             super().handle()
 
 
 @contextlib.contextmanager
 def serving(
-    port: int, handler: Handler, *, body_limit: int = 10 * 1024 * 1024, too_large: Reply = TOO_LARGE
+    port: int,
+    handler: Handler,
+    *,
+    body_limit: int = 10 * 1024 * 1024,
+    too_large: Reply = TOO_LARGE,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
     """Serve in the background until the end of the block; yield the port (0: a free one).
 
-    A body above the limit is answered `too_large`.
+    A body above the limit is answered `too_large`. With `tls` the server speaks TLS alone.
     """
-    server = Server(port, handler, body_limit=body_limit, too_large=too_large)
+    server = Server(port, handler, body_limit=body_limit, too_large=too_large, tls=tls)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
     )
