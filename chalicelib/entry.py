@@ -11,12 +11,14 @@ import gc
 gc.disable()
 
 from app import after_receipt, app, catch_up, housekeeping, post_events  # noqa: E402 - after the collector is off
+from chalicelib import snapshot  # noqa: E402
 from chalicelib.portal import warm  # noqa: E402
 from chalicelib.web.routes import load_first_page  # noqa: E402
 
 __all__ = ["after_receipt", "app", "catch_up", "housekeeping", "post_events"]
 
-warm()
+portal = warm()
 load_first_page()
+snapshot.register(app, portal)
 gc.freeze()
 gc.enable()

@@ -104,7 +104,8 @@ def _post(aws: AwsClients, settings: Settings) -> "AwsTransport | None":
     )
 
 
-def warm() -> None:
-    """Make the clients that a page needs now, and not in a patient's first request."""
+def warm() -> Portal:
+    """Give the portal, with the clients that a page needs made now and not in a first request."""
     made = get_portal()
     _ = made.table.client, made.kms.client
+    return made

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "chalicelib"
-FLAT = {"settings", "log", "portal", "entry"}
+FLAT = {"settings", "log", "portal", "snapshot", "entry"}
 MAY_IMPORT = {
     "domain": set(),
     "presentation": {"domain"},
@@ -50,7 +50,8 @@ MAY_IMPORT = {
     "settings": {"domain"},
     "log": set(),
     "portal": {"settings", "messages", "store", "domain"},
-    "entry": {"portal", "web"},
+    "snapshot": {"portal", "domain", "log"},
+    "entry": {"portal", "web", "snapshot"},
 }
 OUTSIDE = {"chalice", "boto3", "botocore", "pynamodb", "os", "time", "random"}
 READS_THE_CLOCK = {"now", "utcnow", "today"}

@@ -5,10 +5,12 @@ time, so that a changed notice takes effect the moment it is published.
 """
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -108,6 +110,14 @@ def now() -> Instant:
     return instant(datetime.now(UTC))
 
 
+class _ThrowawayKeys:
+    """Another random key each time: good for showing a page that nobody sends."""
+
+    def unwrap(self, clinic: str, wrapped: bytes) -> bytes:  # noqa: ARG002 - the shape of KeyService
+        """Give 32 random bytes."""
+        return os.urandom(32)
+
+
 class Clinics:
     """Reads and publishes clinics, and unwraps their keys.
 
@@ -134,6 +144,21 @@ class Clinics:
         if clinic not in self._unwrapped:
             self._remember_key(self._item(clinic))
         return self._unwrapped[clinic]
+
+    @contextlib.contextmanager
+    def with_throwaway_keys(self) -> Iterator[None]:
+        """Go on with random keys in place of the clinics' own; forget them at the end.
+
+        With them goes what was last in force. What remains never changes: versions, and which pages
+        are kept. So a copy of the process's memory holds no clinic's key and nothing outdated.
+        """
+        keys, self._keys = self._keys, _ThrowawayKeys()
+        try:
+            yield
+        finally:
+            self._keys = keys
+            for held in (self._unwrapped, self._wrapped, self._last):
+                held.clear()
 
     def portal_key(self) -> ClinicKey | None:
         """Give the portal's own key, which belongs to no clinic; None where none was made yet."""

@@ -89,6 +89,8 @@ class RuntimeEnvironment:
         self._under = under
         self._events: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
         self._results: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self._snapshots = threading.Semaphore(0)
+        self._restored = threading.Event()
         self._environ = dict(environ)
         self._task, self._client, self._handler, self._log = task, client, handler, log
         self._stack = contextlib.ExitStack()
@@ -124,6 +126,7 @@ class RuntimeEnvironment:
         self.process = start(command, environ=environ, log=self._log, cwd=self._task, tied=False)
         self._stack.callback(stop, self.process, grace=2)
         self._stack.callback(self._events.put, None)
+        self._stack.callback(self.restore)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -142,6 +145,23 @@ class RuntimeEnvironment:
         if len(result) > INVOCATION_LIMIT:
             raise FunctionError("the reply is larger than Lambda gives")
         return result
+
+    def wait_for_snapshot(self, timeout: float = TIMEOUT) -> None:
+        """Wait until the process is as a snapshot would hold it.
+
+        It comes there where AWS_LAMBDA_INITIALIZATION_TYPE is ``snap-start``, and goes on once
+        `restore` is called.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._snapshots.acquire(timeout=0.2):
+            if self.process.poll() is not None:
+                raise FunctionError(f"the runtime exited with code {self.process.returncode}")
+            if time.monotonic() > deadline:
+                raise FunctionError("the process is not ready for a snapshot")
+
+    def restore(self) -> None:
+        """Let the process go on, as Lambda does after it restored one."""
+        self._restored.set()
 
     def _result(self, deadline: float) -> tuple[str, bytes]:
         while time.monotonic() < deadline:
@@ -172,6 +192,10 @@ class RuntimeEnvironment:
                 ),
             )
             return Reply(200, headers, body)
+        if request.path == f"{_VERSION}/restore/next":
+            self._snapshots.release()
+            self._restored.wait()
+            return Reply(200)
         # …/invocation/{id}/response, …/invocation/{id}/error, or …/init/error
         self._results.put((request.path.rpartition("/")[2], request.body))
         return Reply(202, (("Content-Type", "application/json"),), b'{"status":"OK"}')

@@ -11,6 +11,7 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.store import publishing
 from chalicelib.store.clinics import Clinics, UnknownClinicError, UnknownVersionError
+from chalicelib.store.lookup import Directory
 from tests.cast import IEVA, JURIS, RIGA, TBILISI, FixedKeys, publish_edition
 from tests.factories import MORNING, NOON, a_document
 
@@ -179,3 +180,17 @@ def test_each_published_version_carries_the_hash_of_its_whole_document(portal: P
     kept = anew(portal).version(PHYSIO, "1.0")
     assert kept.sha256 == document_hash(a_document())
     assert replace(kept, sha256="", dates={}, closes={}, since="") == read_clinic(a_document())
+
+
+def test_throwaway_keys_leave_no_key_and_nothing_that_may_be_outdated(portal: Portal) -> None:
+    """A snapshot of the process's memory serves for months: a clinic's key is read anew from KMS
+    then, and what is in force from the table. What was read of a version stays.
+    """
+    clinics = anew(portal)
+    directory = Directory(portal.table, clinics)
+    with clinics.with_throwaway_keys():
+        shown = directory.look_up(RIGA).published
+        pretended = clinics.key(RIGA).form_secret()
+    assert clinics.remembered(RIGA) is None
+    assert clinics.key(RIGA).form_secret() == portal.clinics.key(RIGA).form_secret() != pretended
+    assert directory.look_up(RIGA).published.clinic is shown.clinic
