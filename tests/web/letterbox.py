@@ -132,6 +132,7 @@ def brought_unasked(
             told.enqueue_reminder(beside.table, beside.clinics.key(clinic), person, letter, BASE)
     delivery = Delivery(beside.table, beside.clinics, bag, BASE, now=lambda: at)  # type: ignore[arg-type]
     delivery.carry_waiting(lambda: False)
+    delivery.carry_letters(lambda: False, 1000)
     return bag.sent
 
 
