@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from bench.local_table import Row, as_json
 from bench.request_units import Place, Stored, item_bytes
@@ -42,15 +43,13 @@ class _Text:
     """A text with the places in which copies differ."""
 
     def __init__(self, text: bytes, places: re.Pattern[bytes], index: Mapping[bytes, int]) -> None:
-        self._parts = places.split(text)
-        self._at = [index[part] for part in self._parts[1::2]]
+        at = [index[part] for part in places.findall(text)]
+        self._format = places.sub(b"%b", text.replace(b"%", b"%%")) if at else text
+        self._values = itemgetter(*at) if at else None
 
     def fill(self, values: Values) -> bytes:
         """Give the text of a copy."""
-        if not self._at:
-            return self._parts[0]
-        self._parts[1::2] = [values[at] for at in self._at]
-        return b"".join(self._parts)
+        return self._format % self._values(values) if self._values else self._format
 
 
 @dataclass(frozen=True, slots=True)
