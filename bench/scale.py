@@ -26,7 +26,7 @@ import botocore.session
 from bench.copies import Copier, Original, Table, counters, email_of, taken
 from bench.local_table import Row, RowWriter, kept_dynamodb_local, row_of
 from bench.request_units import Meter, Place, Stored, is_read
-from bench.units import INDEXES
+from bench.units import table_indexes
 from bench.visits import CLINIC, EMAIL_NEWS, Visits, expect
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.jobs import housekeeping
@@ -101,7 +101,7 @@ class LocalClient:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.meta = client.meta
-        self.meter = Meter(self._items, INDEXES)
+        self.meter = Meter(self._items, table_indexes())
 
     def _items(self, places: Sequence[Place]) -> Mapping[Place, Stored]:
         wanted = {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in places]}
@@ -121,6 +121,7 @@ class _Scale:
         self.folder = folder
         self.visits = Visits(world)
         self.visits.warm_up()
+        world.run_housekeeping()  # which walks once through everybody for a version that is new
         self.base = self._everything()
         self.due = self._original("due@example.org", [self._claim])
         self.world.at = DAY + timedelta(days=4)

@@ -15,6 +15,7 @@ from typing import Any
 from bench.request_units import Index, Meter, Operation, Place, Stored, is_read
 from bench.visits import CLINIC, EMAIL_NEWS, Visits
 from infra.build.catalogs import compile_stale
+from infra.local.template import template
 from tests.faults.services import DynamoClient
 from tests.faults.world import TABLE, World, connect, simulated
 
@@ -31,9 +32,6 @@ BUDGETS = {
 
 ITEM_BY_ITEM = ("first decision, 1 answer", "first decision, 8 answers")
 """Of which deeds each item is printed; build/bench.json has those of all."""
-
-INDEXES: tuple[Index, ...] = ()
-"""The table's indexes, as in infra/template.yaml."""
 
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _NUMBER = re.compile(r"\b\d{6,10}\b")
@@ -107,7 +105,7 @@ class _Counter:
 
     def __init__(self, world: World) -> None:
         self.visits = Visits(world)
-        self.meter = Meter(partial(_items_of, world), INDEXES)
+        self.meter = Meter(partial(_items_of, world), table_indexes())
         self.kms = CountedClient(world.kms)
         connect(world.portal.table, MeteredClient(world, self.meter))
         world.portal.aws._clients["kms"] = self.kms  # noqa: SLF001 - where botocore's client stands
@@ -156,6 +154,17 @@ class _Counter:
             self.kms.calls - asked,
             len(self.visits.world.messages.deliveries) - mails,
         )
+
+
+def table_indexes() -> list[Index]:
+    """Give the indexes that infra/template.yaml gives the table."""
+    table = template()["Resources"]["Table"]["Properties"]
+    found = []
+    for index in table.get("GlobalSecondaryIndexes", ()):
+        if index["Projection"] != {"ProjectionType": "KEYS_ONLY"}:
+            raise NotImplementedError(f"the index {index['IndexName']} projects more than keys")
+        found.append(Index(index["IndexName"], *(e["AttributeName"] for e in index["KeySchema"])))
+    return found
 
 
 def _no(answers: Mapping[str, str]) -> dict[str, str]:

@@ -2,9 +2,7 @@
 
 import pytest
 
-from bench import units
-from bench.units import Deed, deeds, key_pattern
-from infra.build.bundle import ROOT
+from bench.units import Deed, deeds, key_pattern, table_indexes
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +28,8 @@ def test_reading_a_status_writes_its_audit_line_alone(counted: dict[str, Deed]) 
     assert not counted["status of 100"].behind
 
 
-def test_the_indexes_counted_are_those_of_the_template() -> None:
-    """An index that the table gets is counted from that day on."""
-    template = (ROOT / "infra/template.yaml").read_text()
-    for index in units.INDEXES:
-        assert f"IndexName: {index.name}" in template
-    assert template.count("IndexName:") == len(units.INDEXES)
+def test_a_due_time_is_counted_in_its_index(counted: dict[str, Deed]) -> None:
+    """A Yes that waits will be due a reminder: its entry in the index is a write of its own."""
+    [index] = table_indexes()
+    kinds = [each.kind for each in counted["first decision, 1 answer"].front]
+    assert kinds.count(index.name) == 1
