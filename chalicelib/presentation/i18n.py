@@ -105,6 +105,14 @@ def format_date(date: str, lang: str) -> str:
     return dates.format_date(day, "long", locale=BY_CODE[lang].locale)
 
 
+def format_megabytes(size: int, lang: str) -> str:
+    """Write a number of bytes in megabytes with one decimal, at least 0.1, without the unit."""
+    from babel import numbers  # noqa: PLC0415 - as above
+
+    megabytes = max(size / 1_000_000, 0.1)
+    return numbers.format_decimal(megabytes, format="0.0", locale=BY_CODE[lang].locale)
+
+
 def country_name(country: str, lang: str) -> str:
     """Return a country's name, by ISO 3166; its code where the language has no name for it."""
     from babel import Locale  # noqa: PLC0415 - as above

@@ -5,9 +5,10 @@
 
 import csv
 import io
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic, localized
@@ -24,12 +25,23 @@ COLUMNS = (
     *("record", "name", "value", "from", "until", "receipt"),
     *("notice", "language", "channel", "assurance", "permitted"),
 )
+FORMS = ("json", "csv")
+"""In which forms it can be written."""
+
 Row = Mapping[str, str | None]
 
 _FORMULA = re.compile(r"(^|[;\t\r\n])(?=[^\S\t\r\n]*[=+\-@＝＋－＠])|^(?=[\t\r\n])")
 """Where a formula begins, in either width of its sign: at the start of a cell, and behind what some
 spreadsheet takes for the end of one. Where a decimal point is a comma, as in all our countries,
 that is the semicolon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which of several parts of a file one is: number 1 of 3."""
+
+    number: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +68,37 @@ class DataExport:
     """What the clinic wrote down of how each receipt came about, by the receipt's version."""
 
     restricted_since: Instant | None
+    part: Part | None = None
+    """Which part this is of what is too long for one file; None for one that is whole."""
+
+    def limited(self, part: Part, versions: Container[int]) -> "DataExport":
+        """Give one part of it, with the receipts of these versions.
+
+        The first part has everything else too.
+        """
+        receipts = [each for each in self.receipts if each.document["version"] in versions]
+        first = replace(self, part=part, receipts=receipts)
+        if part.number == 1:
+            return first
+        return replace(first, contacts=(), names=(), addresses=(), decisions=(), disclosures=())
+
+    def written(self, form: str) -> bytes:
+        """Give the file in one of the `FORMS`."""
+        if form == "csv":
+            return self.table().encode()
+        return _json(self.document())
+
+    def size_of(self, receipt: Receipt, form: str) -> int:
+        """Give how many bytes one receipt, with its evidence, takes in the file."""
+        if form == "csv":
+            return len(_lines(self._receipt_rows(receipt)).encode())
+        evidence = replace(self, receipts=[receipt])._describe_evidence()  # noqa: SLF001 - its own
+        return sum(len(_json(each)) + 1 for each in (receipt.document, *evidence))
 
     def document(self) -> dict[str, Any]:
         """Give it as a JSON value."""
         return {
+            **({"part": asdict(self.part)} if self.part else {}),
             "exported_at": self.at,
             "clinic": {"id": self.clinic.id, "name": self.clinic.name[self.lang]},
             "controllers": [asdict(controller) for controller in self.clinic.controllers],
@@ -84,14 +123,8 @@ class DataExport:
         with a byte order mark, without which a spreadsheet spoils letters, and what a spreadsheet
         would take for a formula starts with an apostrophe (OWASP ASVS 5.0, 1.2.10).
         """
-        written = io.StringIO()
-        writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
-        writer.writeheader()
-        for row in self._rows():
-            writer.writerow(
-                {column: harmless(cell) for column, cell in row.items() if cell is not None}
-            )
-        return "\N{ZERO WIDTH NO-BREAK SPACE}" + written.getvalue()
+        header = dict(zip(COLUMNS, COLUMNS, strict=True))
+        return "\N{ZERO WIDTH NO-BREAK SPACE}" + _lines([header, *self._rows()])
 
     def _describe_status(self, question_status: QuestionStatus) -> dict[str, Any]:
         status, question = question_status.status, question_status.question
@@ -122,14 +155,21 @@ class DataExport:
         return described
 
     def _rows(self) -> Iterator[Row]:
-        yield from self._person_rows()
-        yield from (self._status_row(status) for status in self.decisions)
-        yield from (self._recipient_row(period) for period in self.disclosures)
-        if self.left_out:
-            yield {"record": "left_out", "name": "receipts", "value": str(self.left_out)}
+        if self.part:
+            number, of = str(self.part.number), str(self.part.of)
+            yield {"record": "part", "name": number, "value": of}
+        if self.part is None or self.part.number == 1:
+            yield from self._person_rows()
+            yield from (self._status_row(status) for status in self.decisions)
+            yield from (self._recipient_row(period) for period in self.disclosures)
+            if self.left_out:
+                yield {"record": "left_out", "name": "receipts", "value": str(self.left_out)}
         for receipt in self.receipts:
-            yield from self._evidence_rows(receipt)
-            yield from _answer_rows(receipt)
+            yield from self._receipt_rows(receipt)
+
+    def _receipt_rows(self, receipt: Receipt) -> Iterator[Row]:
+        yield from self._evidence_rows(receipt)
+        yield from _answer_rows(receipt)
 
     def _person_rows(self) -> Iterator[Row]:
         for name in self.names:
@@ -227,6 +267,21 @@ def export_data(page: OwnPage) -> DataExport:
         evidence={version: disclosed_texts(disclosures) for version, disclosures in kept.items()},
         restricted_since=person.restricted_since,
     )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _lines(rows: Iterable[Row]) -> str:
+    """Write rows of the table (RFC 4180)."""
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, restval="", lineterminator="\r\n")
+    for row in rows:
+        writer.writerow(
+            {column: harmless(cell) for column, cell in row.items() if cell is not None}
+        )
+    return written.getvalue()
 
 
 def harmless(cell: str) -> str:

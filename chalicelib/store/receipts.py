@@ -27,8 +27,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.table import Item, Table
 
 NEWEST = 2000
-"""How many receipts a person's own page and file hold: what a Lambda may answer, 6 MB, holds them
-at their longest."""
+"""How many receipts a person's own page and file hold."""
 
 _FROM_THE_FIRST: Mapping[str, int] = MappingProxyType({})
 

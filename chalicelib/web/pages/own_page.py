@@ -33,7 +33,7 @@ from chalicelib.web.form_state import FormState, form_secret, new_nonce
 from chalicelib.web.forms import MAX_TYPED, Fields, first, read_changes, read_stops, typed_again
 from chalicelib.web.pages.own_page_view import CLINIC_ASKED, CONTACT_ASKED, describe
 from chalicelib.web.requests import base_url, form_fields, mount, query, visitor
-from chalicelib.web.responses import document, html, rendered, see_other
+from chalicelib.web.responses import JSON, BinaryResponse, html, rendered, see_other
 
 SEVERAL = FieldError("errors", "several_people")
 TOO_OLD = FieldError("errors", "page_too_old")
@@ -44,6 +44,10 @@ ERASE_UNTICKED = FieldError("erase", "erase_unticked")
 UNSTORED = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 """The address is the key: it goes into no other site's log and stays in no cache (OWASP ASVS 5.0,
 14.2.1)."""
+
+
+DATA_TYPES = {"json": JSON, "csv": "text/csv; charset=utf-8"}
+"""The media types of what a person takes along."""
 
 
 def view(request: Request, token: str) -> Response:
@@ -94,16 +98,23 @@ def download_receipt(request: Request, token: str, receipt: str) -> Response:
 
 
 def download_data(request: Request, token: str, form: str) -> Response:
-    """Hand out everything the portal knows of the person, to take along."""
-    from chalicelib.services.data_export import export_data  # noqa: PLC0415 - only what is asked for is loaded
+    """Hand out everything the portal knows of the person, to take along: whole, or one part."""
+    from chalicelib.services.data_export import FORMS, export_data  # noqa: PLC0415 - only what is asked for is loaded
+    from chalicelib.services.data_export_parts import MOST_BYTES, ExportPart  # noqa: PLC0415 - as above
 
-    everything = export_data(_open(request, token))
-    headers = {**UNSTORED, "Content-Disposition": f'attachment; filename="my-consents.{form}"'}
-    if form == "json":
-        return document(everything.document(), headers=headers)
-    if form == "csv":
-        return Response(everything.table(), {"Content-Type": "text/csv; charset=utf-8", **headers})
-    raise NotFoundError
+    if form not in FORMS:
+        raise NotFoundError
+    part = ExportPart.read(query(request, "part"), query(request, "receipts"))
+    page = _open(request, token)
+    everything = export_data(page)
+    content = (part.of(everything) if part else everything).written(form)
+    if len(content) > MOST_BYTES:  # the page lists its parts
+        answer = see_other(f"{_address(request, page)}?lang={page.lang}#takeout")
+        answer.headers.update(UNSTORED)
+        return answer
+    name = f"my-consents-{part.part.number}-of-{part.part.of}" if part else "my-consents"
+    headers = {**UNSTORED, "Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    return BinaryResponse(content, {"Content-Type": DATA_TYPES[form], **headers})
 
 
 def erase_page(request: Request, token: str) -> Response:

@@ -13,8 +13,9 @@ from chalicelib.domain.instants import just_before
 from chalicelib.domain.overview import QuestionStatus, RecipientPeriod
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import can_agree
-from chalicelib.presentation.i18n import format_day, format_time, format_when
+from chalicelib.presentation.i18n import format_day, format_megabytes, format_time, format_when
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
+from chalicelib.services.data_export_parts import list_parts
 from chalicelib.services.own_page import OwnPage
 
 RECEIPTS = 20
@@ -53,6 +54,7 @@ def describe(page: OwnPage, address: str, start: str | None, done: str | None) -
         "stoppable": [told[status.question.id] for status in statuses if _is_stoppable(status)],
         "lacking": _lacking_details(page),
         "formats": _formats(),
+        "parts": _export_parts(page),
         "recipients": [_describe_recipient(page, period) for period in page.recipients],
         **_describe_receipts(page, start, titles),
     }
@@ -132,6 +134,22 @@ def _formats() -> dict[str, str]:
     """Give the formats of a receipt with their labels, those for people first."""
     others = [name for name in FORMATS if name not in PAPER]
     return {name: FORMATS[name].label for name in (*reversed(PAPER), *others)}
+
+
+def _export_parts(page: OwnPage) -> dict[str, list[dict[str, Any]]]:
+    """Give the parts of what the person takes along, by form; none of what is one file."""
+    return {
+        form: [
+            {
+                "number": part.part.number,
+                "of": part.part.of,
+                "query": part.query,
+                "megabytes": format_megabytes(part.size, page.lang),
+            }
+            for part in parts
+        ]
+        for form, parts in list_parts(page).items()
+    }
 
 
 def _describe_recipient(page: OwnPage, period: RecipientPeriod) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from chalicelib.domain.instants import instant, moment
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token
 from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.receipts.formats.registry import FORMATS
+from chalicelib.services import data_export_parts
 from chalicelib.store import links, receipts
 from chalicelib.store.keys import link_key
 from tests.cast import ANNA, ANNA_PHONE
@@ -627,6 +628,45 @@ def test_everything_can_be_taken_along_as_a_table_that_runs_no_formula(
     said = {row["name"]: row["value"] for row in rows if row["record"] == "answer"}
     assert said == {address: entry["answer"] for address, entry in receipt["decisions"].items()}
     assert answer.text.count("\r\n") == len(rows) + 1
+
+
+@pytest.mark.parametrize("lang", ["en", "lv"])
+def test_what_is_too_long_for_one_file_is_listed_in_parts_that_fit_together(
+    client: Client, portal: RunningPortal, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    """Whoever has thousands of receipts is not answered by an error: the page lists files to fetch.
+
+    What is decided meanwhile is in none of them, and moves nothing.
+    """
+    monkeypatch.setattr(data_export_parts, "SURELY_ONE", 0)
+    program = portal.open_clinic()
+    for number in range(12, 0, -1):
+        _by_staff(program, {EMAIL: "no", REVIEW: "no"}, effective_at=_ago(hours=number))
+    place = _place(portal, program, lang="")
+    before = open_page(client, f"{place}?lang={lang}")
+    whole = client.get(f"{place}/export/json").json()
+    assert not [link for link in before.links if "part=" in link]
+    for form, most in (("json", 4000), ("csv", 2000)):
+        monkeypatch.setattr(data_export_parts, "MOST_BYTES", most)
+        page = open_page(client, f"{place}?lang={lang}")
+        links = [link for link in page.links if f"/export/{form}?lang={lang}&part=" in link]
+        assert len(links) > 1
+        taken: list[str] = []
+        _by_staff(program, {EMAIL: "no"})
+        for number, link in enumerate(links, start=1):
+            answer = client.get(link.removeprefix(client.mount))
+            assert len(answer.body) <= most
+            name = f'"my-consents-{number}-of-{len(links)}.{form}"'
+            assert answer.headers["content-disposition"] == f"attachment; filename={name}"
+            assert answer.headers["cache-control"] == "no-store"
+            if form == "json":
+                taken += [receipt["id"] for receipt in answer.json()["receipts"]]
+        if form == "json":
+            assert taken == [receipt["id"] for receipt in whole["receipts"]]
+        led = client.get(f"{place}/export/{form}?lang={lang}")
+        assert (led.status, led.location) == (303, f"{client.mount}{place}?lang={lang}#takeout")
+    assert client.get(f"{place}/export/json?part=1-2&receipts=1-99").status == 303
+    assert client.get(f"{place}/export/json?part=1-2").status == 404
 
 
 def test_the_page_speaks_the_links_language_unless_asked(
