@@ -10,6 +10,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from botocore.handlers import BUILTIN_HANDLERS
+from botocore.session import Session
+
+SERVICES = frozenset({"dynamodb", "kms", "sesv2", "sns", "sqs"})
+"""The services that are asked through a session of `make_session`."""
+
 # One attempt: sent again because no answer came in time, a message would reach its reader twice.
 _ONCE = MappingProxyType(
     {"connect_timeout": 1, "read_timeout": 5, "retries": {"total_max_attempts": 1}}
@@ -26,6 +32,29 @@ PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """How long a call to a service may take, and how often it is tried; other services have boto3's
 defaults."""
+
+
+def make_session() -> Session:
+    """Make a botocore session with the handlers of its events that our services need.
+
+    By itself a session registers 127, nearly all for one service each, such as S3 or EC2: 50
+    million instructions of a cold start (docs/decisions/0022-third-party-code.md).
+    """
+    session = Session(include_builtin_handlers=False)
+    for event, handler, *place in BUILTIN_HANDLERS:
+        if concerns_us(event) and not place:
+            session.register(event, handler)
+    return session
+
+
+def concerns_us(event: str) -> bool:
+    """Tell whether a handler of botocore is for every service, or for one of ours.
+
+    The second word of an event names the service: ``after-call.sqs.*``. Those of ``docs`` write
+    help texts.
+    """
+    words = event.split(".")
+    return len(words) == 1 or words[1] in SERVICES
 
 
 class AwsClients:

@@ -6,11 +6,14 @@ is said in `keys`. `infra/template.yaml` says what the table's keys and its inde
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import botocore
 from botocore.config import Config
+from botocore.session import Session
 from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
 from pynamodb.exceptions import (
     DeleteError,
     PutError,
@@ -25,6 +28,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
+from chalicelib.store.aws import make_session
 from chalicelib.store.keys import (
     DUE_INDEX,
     Key,
@@ -451,14 +455,32 @@ def _code(error: PynamoDBException) -> str | None:
     return code if isinstance(code, str) else None
 
 
+class _Connection(Connection):
+    """PynamoDB's connection on a session of ours: it would make one with handlers for every
+    service.
+    """
+
+    @cached_property
+    def session(self) -> Session:
+        """The botocore session."""
+        return make_session()
+
+
 def _bind(name: str, region_name: str, endpoint: str | None) -> type[Item]:
     class Bound(Item):
         class Meta:
             table_name = name
             region = region_name
             host = endpoint
-            connect_timeout_seconds = CONNECT_SECONDS
-            read_timeout_seconds = READ_SECONDS
-            max_retry_attempts = RETRIES
 
+    bound = Bound._get_connection()  # noqa: SLF001 - as in `Table.client`
+    described = bound.get_meta_table()
+    bound.connection = _Connection(
+        region=region_name,
+        host=endpoint,
+        connect_timeout_seconds=CONNECT_SECONDS,
+        read_timeout_seconds=READ_SECONDS,
+        max_retry_attempts=RETRIES,
+    )
+    bound.connection.add_meta_table(described)
     return Bound

@@ -1,11 +1,55 @@
 import ast
 from pathlib import Path
 
+import pytest
+from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import get_session
 
-from chalicelib.store.aws import AwsClients
+from chalicelib.store.aws import SERVICES, AwsClients, concerns_us, make_session
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+STAGES = sorted({each[0].split(".")[0] for each in BUILTIN_HANDLERS})
+"""What a session's events begin with, such as before-call."""
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+@pytest.mark.parametrize("stage", [each for each in STAGES if each != "docs"])
+def test_a_session_handles_the_events_of_our_services_as_botocores_own_does(
+    stage: str, service: str
+) -> None:
+    """A session without S3's handlers is no other to the table, to keys, mail, texts and queues."""
+    event = f"{stage}.{service}.AnyOperation"
+    ours, botocores = (
+        each.get_component("event_emitter")._emitter._handlers.prefix_search(event)  # noqa: SLF001 - botocore shows no other sign
+        for each in (make_session(), get_session())
+    )
+    names = [sorted(handler.__qualname__ for handler in each) for each in (ours, botocores)]
+    assert names[0] == names[1]
+
+
+def test_no_handler_of_ours_wants_to_be_the_first_or_the_last() -> None:
+    """`make_session` registers handlers one way: what botocore registers otherwise is not ours."""
+    assert [each[0] for each in BUILTIN_HANDLERS if concerns_us(each[0]) and len(each) > 2] == []
+
+
+def test_a_transaction_sent_again_is_known_by_its_token() -> None:
+    """Botocore gives each transaction a token (idempotency): a retry writes nothing twice."""
+    session = make_session()
+    session.set_credentials("nobody", "nothing")
+    client = session.create_client("dynamodb", region_name="eu-north-1")
+    sent = []
+
+    def instead_of_sending(request: object, **_: object) -> None:
+        sent.append(request.body)
+        raise InterruptedError
+
+    client.meta.events.register("before-send.dynamodb", instead_of_sending)
+    key = {"pk": {"S": "a"}}
+    with pytest.raises(InterruptedError):
+        client.transact_write_items(TransactItems=[{"Delete": {"TableName": "t", "Key": key}}])
+    assert b'"ClientRequestToken"' in sent[0]
 
 
 def test_clients_share_one_session_and_are_made_once() -> None:
