@@ -1,6 +1,7 @@
 """Run the benchmarks, all or those named.
 
     python -m bench [page_size] [pdf_size] [roundtrips] [units] [history] [warm] [coldstart]
+                    [restore]
 
 Each prints what it measured. The figures are written to build/bench.json; those of the benchmarks
 that did not run now stay there.
@@ -13,7 +14,16 @@ import sys
 from infra.build.bundle import ROOT
 from infra.build.catalogs import compile_catalogs
 
-BENCHMARKS = ("page_size", "pdf_size", "roundtrips", "units", "history", "warm", "coldstart")
+BENCHMARKS = (
+    "page_size",
+    "pdf_size",
+    "roundtrips",
+    "units",
+    "history",
+    "warm",
+    "coldstart",
+    "restore",
+)
 
 
 def main(named: list[str]) -> int:

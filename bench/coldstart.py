@@ -79,8 +79,8 @@ def run() -> dict[str, Any]:
             tls_in_front_of(urlsplit(os.environ["AWS_ENDPOINT_URL"]).port or 0, scratch) as tls,
         ):
             programs = programs_of(build, scratch, *tls)
-            times = _in_turn(programs, RUNS, milliseconds)
-            counts = _in_turn(programs, COUNTS, instructions) if shutil.which("valgrind") else None
+            times = in_turn(programs, RUNS, milliseconds)
+            counts = in_turn(programs, COUNTS, instructions) if shutil.which("valgrind") else None
     size = (build / "deployment.zip").stat().st_size
     return {"coldstart": _told(times, counts) | {"budget": BUDGET, "bundle_bytes": _weight(size)}}
 
@@ -97,7 +97,7 @@ def _told(
 
     A machine that slows down for a while slows both of a pair.
     """
-    portal, hello, ratio = _medians(times)
+    portal, hello, ratio = medians(times)
     print(f"  portal {portal:.0f} ms, hello-world {hello:.0f} ms on the processor,", end=" ")
     print(f"medians of {RUNS} runs each, over TLS")
     print(f"  ratio {ratio:.2f}, pair by pair (budget {BUDGET})")
@@ -110,7 +110,7 @@ def _told(
         print("  valgrind is not installed: instructions were not counted")
         unknown = ("portal_instructions", "hello_instructions", "instructions_ratio")
         return told | dict.fromkeys(unknown)
-    portal, hello, ratio = _medians(counts)
+    portal, hello, ratio = medians(counts)
     print(
         f"  portal {portal / 1e6:.0f} million instructions, hello-world {hello / 1e6:.0f} million"
     )
@@ -122,7 +122,8 @@ def _told(
     }
 
 
-def _medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+def medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """Give the median of the portal, of the hello-world, and of their ratios."""
     portal, hello = zip(*pairs, strict=True)
     ratio = statistics.median(one / other for one, other in pairs)
     return statistics.median(portal), statistics.median(hello), ratio
@@ -155,7 +156,7 @@ def programs_of(
     )
 
 
-def _in_turn(
+def in_turn(
     programs: tuple[Program, Program], runs: int, measure: Callable[[Program], float]
 ) -> list[tuple[float, float]]:
     """Measure both programs in turn, so that both have the same neighbours on the machine."""
@@ -205,9 +206,9 @@ def _event(build: Path, path: str) -> dict[str, Any]:
 
 def milliseconds(program: Program) -> float:
     """Start an environment, let it answer one request, and give its milliseconds on a processor."""
-    with _started(program) as environment:
-        _answer(environment, program)
-        return _milliseconds_on_processor(environment.process.pid)
+    with started(program) as environment:
+        answer(environment, program)
+        return milliseconds_on_processor(environment.process.pid)
 
 
 def instructions(program: Program) -> float:
@@ -218,12 +219,13 @@ def instructions(program: Program) -> float:
         command = (*valgrind, f"--cachegrind-out-file={counted}", f"--log-file={folder}/log")
         # A random seed of hashes would move the figure by a percent.
         fixed = replace(program, environ={**program.environ, "PYTHONHASHSEED": "0"})
-        with _started(fixed, under=command) as environment:
-            _answer(environment, fixed, timeout=_UNDER_VALGRIND)
+        with started(fixed, under=command) as environment:
+            answer(environment, fixed, timeout=_UNDER_VALGRIND)
         return _counted(counted)
 
 
-def _started(program: Program, under: Sequence[str] = ()) -> RuntimeEnvironment:
+def started(program: Program, under: Sequence[str] = ()) -> RuntimeEnvironment:
+    """Give an environment of a program that is not started yet."""
     return RuntimeEnvironment(
         program.task,
         program.client,
@@ -234,11 +236,11 @@ def _started(program: Program, under: Sequence[str] = ()) -> RuntimeEnvironment:
     )
 
 
-def _answer(environment: RuntimeEnvironment, program: Program, timeout: float = TIMEOUT) -> None:
+def answer(environment: RuntimeEnvironment, program: Program, timeout: float = TIMEOUT) -> None:
     """Let the environment answer its first request; raise RuntimeError where it is no page."""
-    answer = json.loads(environment.invoke(program.event, timeout))
-    if answer["statusCode"] != 200:
-        status, body = answer["statusCode"], str(answer["body"])
+    reply = json.loads(environment.invoke(program.event, timeout))
+    if reply["statusCode"] != 200:
+        status, body = reply["statusCode"], str(reply["body"])
         raise RuntimeError(f"the bundle answered {status}: {body[:200]}")
 
 
@@ -250,7 +252,7 @@ def _counted(report: Path) -> int:
     return int(found[1])
 
 
-def _milliseconds_on_processor(pid: int) -> float:
+def milliseconds_on_processor(pid: int) -> float:
     """Add up the first figure of each thread's schedstat: its nanoseconds on a processor."""
     nanoseconds = 0
     for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):

@@ -16,6 +16,7 @@ import pytest
 from itsdangerous import URLSafeSerializer
 
 from infra.build.bundle import bundle
+from infra.local.container_credentials import container_credentials
 from infra.local.gateway import Gateway
 from infra.local.lambda_gateway import (
     Function,
@@ -25,6 +26,7 @@ from infra.local.lambda_gateway import (
     unpacked,
 )
 from infra.local.server import Reply, Request, serving
+from infra.local.tls import tls_in_front_of
 from tests.cast import RIGA
 from tests.conftest import LocalStack
 
@@ -33,27 +35,6 @@ pytestmark = pytest.mark.bundle
 FIELDS = {"decision.newsletter.email": "yes", "decision.testimonials.photo": "no"}
 AT_SNAPSHOT = timedelta(seconds=2)
 """How long the snapshot lies before it is restored."""
-
-
-@dataclass
-class Credentials:
-    """The endpoint that Lambda gives credentials by: other ones each time it is asked."""
-
-    given: list[str] = field(default_factory=list)
-
-    def __call__(self, request: Request) -> Reply:
-        """Give credentials that hold for hours, to whoever has the token."""
-        assert request.header("Authorization") == "token-of-the-function"
-        key = f"GIVEN{len(self.given)}"
-        self.given.append(key)
-        until = datetime.now(UTC) + timedelta(hours=6)
-        told = {
-            "AccessKeyId": key,
-            "SecretAccessKey": f"secret of {key}",
-            "Token": f"token of {key}",
-            "Expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        return Reply(200, (("Connection", "close"),), json.dumps(told).encode())
 
 
 @dataclass
@@ -98,10 +79,10 @@ def restored(
     client = runtime_client(scratch / "runtime")
     signed: list[str] = []
     aws = urlsplit(local_stack.settings["AWS_ENDPOINT_URL"])
-    credentials = Credentials()
     with (
-        serving(0, credentials) as given_at,
-        passing_on(aws.port or 0, signed) as aws_at,
+        container_credentials() as credentials,
+        passing_on(aws.port or 0, signed) as port,
+        tls_in_front_of(port, scratch / "tls") as (aws_at, root),
     ):
         environ = {
             **{
@@ -110,8 +91,8 @@ def restored(
                 if "ACCESS_KEY" not in name
             },
             "AWS_ENDPOINT_URL": aws_at,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{given_at}/credentials",
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "token-of-the-function",
+            **credentials,
+            "AWS_CA_BUNDLE": str(root),
             "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{task}:{client}:{Path(__file__).parent}",
@@ -139,7 +120,7 @@ def restored(
 
 
 @contextlib.contextmanager
-def passing_on(port: int, signed: list[str]) -> Iterator[str]:
+def passing_on(port: int, signed: list[str]) -> Iterator[int]:
     """Serve in front of the local AWS, and note the credentials that each request is signed by."""
 
     def pass_on(request: Request) -> Reply:
@@ -157,7 +138,7 @@ def passing_on(port: int, signed: list[str]) -> Iterator[str]:
             return Reply(answer.status, tuple(kept), answer.read())
 
     with serving(0, pass_on) as place:
-        yield f"http://127.0.0.1:{place}"
+        yield place
 
 
 def page_event(build: Path) -> dict[str, Any]:
