@@ -43,6 +43,8 @@ class DueWork:
     done: Counter[str] = field(default_factory=Counter)
     stuck: set[str] = field(default_factory=set)
     """The clinics that nothing can be done for in this round: their keys cannot be had."""
+    unreached: set[str] = field(default_factory=set)
+    """The people who were to be reminded, and to whom no link would lead."""
     _published: dict[str, Published] = field(default_factory=dict)
 
     def do_what_is_due(self, places: Sequence[Key]) -> None:
@@ -61,24 +63,25 @@ class DueWork:
         for clinic, due in items.items():
             self.attend_to(clinic, due)
 
-    def attend_to(self, clinic: str, items: Sequence[Item]) -> bool:
+    def attend_to(self, clinic: str, items: Sequence[Item]) -> Sequence[Subject] | None:
         """Do what is due for people of a clinic, and move them on in the index of due times.
 
-        Tells False where nothing can be done for the clinic in this round. Raises UnavailableError.
+        Gives the people as they were read, or None where nothing can be done for the clinic in this
+        round. Raises UnavailableError.
         """
         if clinic in self.stuck:
-            return False
+            return None
         self.done["people"] += len(items)
         try:
-            _Attendance(self, self._look_up(clinic), items).attend()
+            return _Attendance(self, self.look_up(clinic), items).attend()
         except (KeysUnavailableError, NotFoundError) as error:
             self.stuck.add(clinic)
             self.note_failure(error)
             log.fault(error)
-            return False
-        return True
+            return None
 
-    def _look_up(self, clinic: str) -> Published:
+    def look_up(self, clinic: str) -> Published:
+        """Give what a clinic has published, read once a round; errors as of `Directory.look_up`."""
         if clinic not in self._published:
             self._published[clinic] = self.portal.directory.look_up(clinic).published
         return self._published[clinic]
@@ -109,9 +112,10 @@ class _Attendance:
     """Who is to be tried again earlier than something new is due for them, and when."""
     failed: set[str] = field(default_factory=set)
 
-    def attend(self) -> None:
-        """Leave the reminders that are due, erase or delete whose time is over, move on the
-        others.
+    def attend(self) -> Sequence[Subject]:
+        """Leave the reminders that are due, erase or delete whose time is over, move on the others.
+
+        Gives the people as they were read.
         """
         found = [due for item in self.items if (due := self._read(item)) is not None]
         self._remind(found)
@@ -123,6 +127,7 @@ class _Attendance:
                 self._try("deleted", subject, partial(self._delete, subject))
             elif subject not in self.failed:
                 self._try("moved", subject, partial(self._move_on, due.item, due.person))
+        return [due.person for due in found]
 
     def _read(self, item: Item) -> _PersonDue | None:
         """Read a person and what is due for them; None for one who cannot be read."""
@@ -147,7 +152,8 @@ class _Attendance:
         if not base:
             # No link would lead anywhere: who was only ever entered by a program, without
             # `PUBLIC_URL`. It is tried again every day, so it is counted, and not logged for each.
-            self.work.done[Reason.NO_ADDRESS] += 1
+            self.work.unreached.add(person.id)
+            self.work.done[Reason.NO_ADDRESS] = len(self.work.unreached)
             self.again[person.id] = instant(moment(self.work.now) + NO_ADDRESS_AGAIN)
             return False
         key = portal.clinics.key(self.published.clinic.id)

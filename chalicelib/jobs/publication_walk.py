@@ -6,22 +6,27 @@ hourly rounds as it takes: what is due is done, and the due time worked out anew
 is permitted wrongly: states follow from the notice in force, not from the walk.
 
 A clinic that was never walked through is walked through too: so people stored before there were due
-times get theirs.
+times get theirs. Each walk counts the consents that are granted; whoever prepares a MAJOR version
+asks for a new count, and so for one more walk (`store.consent_counts`).
 """
 
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Self
 
 from chalicelib import log
+from chalicelib.domain.consent import NoticeInForce, QuestionId
 from chalicelib.domain.deadline import OutOfTime
-from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.notice_versions import entry_at
+from chalicelib.domain.subjects import Subject
 from chalicelib.jobs.due_people import DueWork
-from chalicelib.store import people
+from chalicelib.notices.impact import ConsentCount, granted_questions
+from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import histories
 from chalicelib.store.keys import walk_key
 from chalicelib.store.table import BATCH, Item, Table
@@ -38,35 +43,62 @@ version before, is written by then."""
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How far the walk for one version came."""
+    """How far the walk for one version came, and what it has counted."""
 
     version: str
     rules: int
+    asked: Instant = ""
+    """When the count was asked for; "" where nobody asked."""
     after: str = ""
     """The last person looked at."""
     done: bool = False
+    people: int = 0
+    """How many people have granted anything, of those looked at."""
+    granted: Mapping[QuestionId, int] = field(default_factory=dict)
+    """How many consents they have granted, by question."""
 
     @classmethod
     def read(cls, item: Item) -> Self:
         """Read it from its item."""
         return cls(**json.loads(item.body or "{}"))
 
+    def answers(self, wanted: "Walk") -> bool:
+        """Tell whether this walk is, or will be once it is done, what another was to be.
+
+        One that is under way is finished first, also where somebody asked for a count since.
+        """
+        if (self.version, self.rules) != (wanted.version, wanted.rules):
+            return False
+        return not self.done or self.asked >= wanted.asked
+
+    def with_people(
+        self, everybody: Sequence[Subject], notice: NoticeInForce, at: Instant, last: str
+    ) -> Self:
+        """Give the walk after some more people, the last of whom has this id."""
+        granted = [granted_questions(person, notice, at) for person in everybody]
+        counted = Counter(self.granted)
+        for questions in granted:
+            counted.update(questions)
+        people = self.people + sum(map(bool, granted))
+        return replace(self, after=last, people=people, granted=dict(counted))
+
 
 def walk_where_a_version_began(work: DueWork, out_of_time: OutOfTime) -> bool:
     """Walk on through each clinic whose version in force was not walked through yet.
 
-    A clinic for which nothing can be done now is left to the next round. Tells False where time
-    ran out. Raises UnavailableError.
+    And where a count was asked for. A clinic for which nothing can be done now is left to the next
+    round. Tells False where time ran out. Raises UnavailableError.
     """
     table = work.portal.table
-    kept = walks(table)
-    settled = instant(moment(work.now) - SETTLED)
-    for clinic, history in sorted(histories(table, work.portal.clinics.all()).items()):
-        walk = Walk(entry_at(history, settled).version, RULES)
+    clinics = work.portal.clinics.all()
+    kept, asked = walks(table), consent_counts.asked(table, clinics)
+    for clinic, history in sorted(histories(table, clinics).items()):
+        version = entry_at(history, _settled(work.now)).version
+        walk = Walk(version, RULES, asked.get(clinic, ""))
         before = kept.get(clinic)
-        if before is not None and replace(before, after="", done=False) == walk:
+        if before is not None and before.answers(walk):
             walk = before
-        if not walk.done and not _walk_on(work, clinic, walk, out_of_time):
+        if not walk.done and not walk_on(work, clinic, walk, out_of_time):
             return False
     return True
 
@@ -78,20 +110,28 @@ def walks(table: Table) -> Mapping[str, Walk]:
     return {item.sk.removeprefix(prefix.sk): Walk.read(item) for item in found}
 
 
-def _walk_on(work: DueWork, clinic: str, walk: Walk, out_of_time: OutOfTime) -> bool:
-    """Go on with a walk; tell False where time ran out."""
+def walk_on(work: DueWork, clinic: str, walk: Walk, out_of_time: OutOfTime) -> bool:
+    """Go on with a walk through a clinic; tell False where time ran out."""
     table = work.portal.table
     everybody = people.iter_items(table, clinic, after=walk.after)
     while batch := list(itertools.islice(everybody, BATCH)):
         if out_of_time():
             return False
-        if not work.attend_to(clinic, batch):
+        read = work.attend_to(clinic, batch)
+        if read is None:
             return True
-        walk = replace(walk, after=batch[-1].sk)
+        notice = work.look_up(clinic).in_force_at(_settled(work.now))
+        walk = walk.with_people(read, notice, work.now, batch[-1].sk)
         _keep(table, clinic, walk)
+    count = ConsentCount(walk.version, work.now, walk.people, walk.granted)
+    consent_counts.keep(table, clinic, count)
     _keep(table, clinic, replace(walk, after="", done=True))
     log.log().info("walked", clinic=clinic, version=walk.version)
     return True
+
+
+def _settled(now: Instant) -> Instant:
+    return instant(moment(now) - SETTLED)
 
 
 def _keep(table: Table, clinic: str, walk: Walk) -> None:

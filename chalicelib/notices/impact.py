@@ -3,7 +3,6 @@
 A MINOR version keeps every consent. A MAJOR one ends those that were given under another MAJOR.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,15 +40,29 @@ class InForce(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentCount:
+    """How many consents a clinic's people had granted when they were last counted."""
+
+    version: str
+    """The version in force then: consents to another MAJOR were not counted."""
+    counted_at: Instant
+    """When the count ended."""
+    people: int
+    """Of how many people."""
+    granted: Mapping[QuestionId, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What publishing a version would do."""
 
     version: str
     change: Change
     since: Instant
-    supersedes: Mapping[QuestionId, int]
-    """How many consents it would end, by question."""
-    people: int
+    supersedes: Mapping[QuestionId, int] | None
+    """How many consents it would end, by question, as of `counted_at`; None where nobody counted
+    yet under the MAJOR in force."""
+    people: int | None
     """Of how many people."""
     appear: tuple[QuestionId, ...]
     """The questions that are asked anew."""
@@ -63,48 +76,51 @@ class Preview:
     """What a MINOR version changes beyond words."""
     minor_reason: str | None = None
     """Why it may be a MINOR version all the same."""
+    counted_at: Instant | None = None
+    """When the consents were counted; None for a MINOR version, which ends none."""
 
 
 def preview(
-    people: Iterable[Subject], current: InForce, after: Clinic, starts: Instant, at: Instant
+    count: ConsentCount | None, current: InForce, after: Clinic, starts: Instant, at: Instant
 ) -> Preview:
-    """Work out what publishing a version at a moment would do to the consents granted then.
+    """Work out what publishing a version at a moment would do to the consents counted last.
 
-    Where the MAJOR stays the one in force every consent stays as it is, and nobody is read.
+    Where the MAJOR stays the one in force every consent stays as it is. Another MAJOR ends every
+    consent that is granted.
     """
     since = max(at, starts)
     kind = classify_change(after.version, current.published, since)
-    ended: Counter[QuestionId] = Counter()
-    people_concerned = 0
+    supersedes: Mapping[QuestionId, int] | None = {}
+    people: int | None = 0
+    counted_at: Instant | None = None
     if major(after.version) != current.in_force.major:
-        then = NoticeInForce(after.version, since)
-        for person in people:
-            lost = list(_lost(person, current.in_force, then, at))
-            ended.update(lost)
-            people_concerned += bool(lost)
+        if count is not None and major(count.version) == current.in_force.major:
+            supersedes, people, counted_at = count.granted, count.people, count.counted_at
+        else:
+            supersedes = people = None
     before = current.clinic
     places = [each.place for each in differences(before, after, since)]
     return Preview(
         version=after.version,
         change=kind,
         since=since,
-        supersedes=dict(ended),
-        people=people_concerned,
+        supersedes=supersedes,
+        people=people,
         appear=tuple(each for each in after.questions if each not in before.questions),
         disappear=tuple(each for each in before.questions if each not in after.questions),
         changed=tuple(dict.fromkeys(places)),
         overtakes=tuple(_overtaken(current.published, since)),
+        counted_at=counted_at,
     )
 
 
-def _lost(
-    person: Subject, now: NoticeInForce, then: NoticeInForce, at: Instant
-) -> Iterator[QuestionId]:
-    """Yield the questions whose consent is granted now and would be superseded then."""
-    for question_id, summary in person.summaries.items():
-        granted = resolve(summary, now, at).state is State.GRANTED
-        if granted and resolve(summary, then, at).state is State.SUPERSEDED:
-            yield question_id
+def granted_questions(person: Subject, notice: NoticeInForce, at: Instant) -> list[QuestionId]:
+    """Give the questions whose consent is granted: another MAJOR would end each of them."""
+    return [
+        question
+        for question, summary in person.summaries.items()
+        if resolve(summary, notice, at).state is State.GRANTED
+    ]
 
 
 def _overtaken(published: tuple[PublishedVersion, ...], since: Instant) -> Iterator[str]:

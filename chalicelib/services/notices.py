@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from chalicelib import log
 from chalicelib.domain.errors import InvalidInputError
+from chalicelib.domain.instants import instant, moment
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import warnings_of
 from chalicelib.notices.edition import make_edition, read_complete_clinic
@@ -26,9 +28,13 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.draft_preview import draft_page
-from chalicelib.store import publishing
-from chalicelib.store.people import iter_people
+from chalicelib.store import consent_counts, publishing
+from chalicelib.store.keys import clinic_key, consent_count_key
 from chalicelib.store.publishing import Drafts
+from chalicelib.store.writes import Write
+
+COUNT_LASTS = timedelta(days=1)
+"""How old a count of consents may be before a preview asks for a new one."""
 
 
 class UnknownLanguageError(InvalidInputError):
@@ -82,7 +88,8 @@ def draft_version(portal: Portal, call: AuthorizedCall[DraftBody]) -> ReviewedDr
     draft = new_draft(call.body.document, call.clinic, person_of(call), call.now)
     kind = classify_change(draft.version, call.lookup.published.published, call.now)
     audit = call.audit("notices", notice=draft.version)
-    Drafts(portal.table).keep(draft, [audit])
+    asks = [consent_counts.ask_anew(call.clinic, call.now)] if kind is Change.MAJOR else []
+    Drafts(portal.table).keep(draft, [audit, *asks])
     log.count("NoticeDrafted")
     missing = draft.missing(authorities())
     return ReviewedDraft(
@@ -190,22 +197,28 @@ def publish(portal: Portal, call: AuthorizedCall[EmptyBody], version: str) -> Ve
 
 
 def preview_publication(portal: Portal, call: AuthorizedCall[EmptyBody], version: str) -> Preview:
-    """Tell what a publication would do, and count the people whose consents it would end.
+    """Tell what a publication would do, and how many consents it would end.
 
-    Nothing is written but the audit line. Errors as for `publish`.
+    Those are as of the last count; where that is older than `COUNT_LASTS`, a new one is asked for.
+    Nothing else is written but the audit line. Errors as for `publish`.
     """
-    draft = Drafts(portal.table).find(call.clinic, version)
+    place, head = consent_count_key(call.clinic), clinic_key(call.clinic)
+    draft, beside = Drafts(portal.table).find_beside(call.clinic, version, [place, head])
     published = call.lookup.published
     ready = make_edition(draft.document)
     # What publishing would refuse is refused here already.
-    publishing.is_published(portal.clinics, ready.clinic)
-    people = iter_people(portal.table, draft.clinic)
-    found = preview(people, published, ready.clinic, ready.starts, call.now)
+    publishing.is_last_of(portal.clinics, ready.clinic, beside.get(head))
+    count = consent_counts.read(call.clinic, beside)
+    found = preview(count, published, ready.clinic, ready.starts, call.now)
     changes = publishing.changes_beyond_words(
         portal.clinics, ready.clinic, published.published, found.since
     )
     reason = draft.override.reason if draft.override else None
-    portal.table.put_new(call.audit("preview", notice=version))
+    asks: list[Write] = []
+    fresh_since = instant(moment(call.now) - COUNT_LASTS)
+    if found.supersedes is None or (found.counted_at or fresh_since) < fresh_since:
+        asks.append(consent_counts.ask_anew(call.clinic, call.now))
+    portal.table.write([call.audit("preview", notice=version), *asks])
     return replace(found, beyond_words=changes, minor_reason=reason)
 
 

@@ -212,6 +212,16 @@ def migration_key() -> Key:
     return Key("MIGRATION", "BOOKMARK")
 
 
+def consent_count_key(clinic: str) -> Key:
+    """How many consents a clinic's people had granted when they were last counted."""
+    return Key("HOUSEKEEPING", f"GRANTED#{clinic}")
+
+
+def count_request_key(clinic: str) -> Key:
+    """That somebody asked for a new count of the clinic's consents, and when."""
+    return Key(f"CLINIC#{clinic}", "COUNT")
+
+
 def jwk_key(kid: str) -> Key:
     """A public key that signs, or once signed, receipts."""
     return Key("JWKS", kid)

@@ -27,6 +27,7 @@ from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.keys import (
+    Key,
     clinic_key,
     code_key,
     draft_key,
@@ -59,6 +60,19 @@ class Drafts:
         if item is None:
             raise UnknownDraftError(version)
         return _read_draft(item)
+
+    def find_beside(
+        self, clinic: str, version: str, beside: Sequence[Key]
+    ) -> tuple[Draft, Mapping[Key, Item]]:
+        """Give a draft, and other items that are read with it; raise UnknownDraftError.
+
+        One round trip.
+        """
+        key = draft_key(clinic, version)
+        found = self._table.get([key, *beside])
+        if key not in found:
+            raise UnknownDraftError(version)
+        return _read_draft(found[key]), found
 
     def all(self, clinic: str) -> list[Draft]:
         """Give every draft of a clinic, published ones too, by number."""
@@ -177,7 +191,11 @@ def is_published(clinics: Clinics, clinic: Clinic) -> bool:
     Raises PublishError where its number cannot be used for it.
     """
     key = clinic_key(clinic.id)
-    item = clinics.table.get([key]).get(key)
+    return is_last_of(clinics, clinic, clinics.table.get([key]).get(key))
+
+
+def is_last_of(clinics: Clinics, clinic: Clinic, item: Item | None) -> bool:
+    """Tell it as `is_published` does, by the clinic's item that was read before."""
     return item is not None and _is_last(clinics, clinic, json.loads(item.body or ""))
 
 

@@ -9,8 +9,7 @@ from chalicelib.notices.edition import PublishedEdition
 from chalicelib.notices.impact import Preview, preview
 from chalicelib.notices.workflow import Draft
 from chalicelib.portal import Portal
-from chalicelib.store import publishing
-from chalicelib.store.people import iter_people
+from chalicelib.store import consent_counts, publishing
 from infra.operator.clinic_file import FileError
 
 PROGRESS_EVERY = 1000
@@ -32,10 +31,10 @@ def confirm(draft: Draft, ready: PublishedEdition, portal: Portal, *, yes: bool)
 
 
 def impact_of(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
-    """Work out what publishing a draft would change; this reads every person of the clinic."""
+    """Work out what publishing a draft would change; the consents are those counted last."""
     published = portal.directory.look_up(draft.clinic).published
-    everybody = with_progress(iter_people(portal.table, draft.clinic))
-    impact = preview(everybody, published, ready.clinic, ready.starts, portal.clock())
+    count = consent_counts.find(portal.table, draft.clinic)
+    impact = preview(count, published, ready.clinic, ready.starts, portal.clock())
     changes = publishing.changes_beyond_words(
         portal.clinics, ready.clinic, published.published, impact.since
     )
@@ -45,11 +44,15 @@ def impact_of(draft: Draft, ready: PublishedEdition, portal: Portal) -> Preview:
 
 def print_impact(impact: Preview) -> None:
     """Print what publishing would change."""
-    consents = sum(impact.supersedes.values())
     print(f"{impact.change} change, in force from {impact.since}")
-    print(f"supersedes {consents} consents of {impact.people} people")
-    for question, count in sorted(impact.supersedes.items()):
-        print(f"  {question}\t{count}")
+    if impact.supersedes is None:
+        print("how many consents it supersedes: not counted yet; the hourly round does")
+    else:
+        as_of = f", as counted at {impact.counted_at}" if impact.counted_at else ""
+        consents = sum(impact.supersedes.values())
+        print(f"supersedes {consents} consents of {impact.people} people{as_of}")
+        for question, count in sorted(impact.supersedes.items()):
+            print(f"  {question}\t{count}")
     for question in impact.appear:
         print(f"asked from then on: {question}")
     for question in impact.disappear:

@@ -22,6 +22,7 @@ from chalicelib.notices.document import InvalidDocumentError, read_names, warnin
 from chalicelib.notices.edition import PublishedEdition, make_edition
 from chalicelib.notices.impact import superseded
 from chalicelib.notices.workflow import (
+    Change,
     Draft,
     Person,
     ReviewError,
@@ -33,7 +34,7 @@ from chalicelib.notices.workflow import (
 from chalicelib.portal import Portal, get_portal, system_clock
 from chalicelib.presentation.authorities import authorities
 from chalicelib.services.draft_preview import draft_page
-from chalicelib.store import publishing
+from chalicelib.store import consent_counts, publishing
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import Drafts, UnknownDraftError
@@ -151,7 +152,8 @@ def _draft(arguments: argparse.Namespace) -> None:
     portal = get_portal()
     draft = new_draft(file.document, clinic, Person(arguments.author), portal.clock())
     kind = classify_change(draft.version, _history(portal, draft.clinic), portal.clock())
-    Drafts(portal.table).keep(draft)
+    asks = [consent_counts.ask_anew(clinic, portal.clock())] if kind is Change.MAJOR else []
+    Drafts(portal.table).keep(draft, asks)
     author = draft.author.name
     print(f"{draft.clinic} {draft.version} ({kind}): drafted by {author}, sha256 {draft.sha256}")
     _warn_unconfirmed(draft.unconfirmed())

@@ -63,6 +63,8 @@ PUT: dict[str, set[str]] = {
     "counted_key": {STREAM, CATCH_UP},
     "bookmark_key": {ROUND},
     "walk_key": {ROUND},
+    "consent_count_key": {ROUND},
+    "count_request_key": {API},
     "undeliverable_key": {REPORTS},
     "listed_undeliverable_key": {REPORTS},
     "removal_request_key": {API},

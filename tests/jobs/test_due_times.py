@@ -12,10 +12,11 @@ from chalicelib.domain.due_times import next_due
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.jobs import publication_walk
+from chalicelib.notices.impact import ConsentCount
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
-from chalicelib.store import people
+from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import SHARDS, person_key
@@ -25,7 +26,7 @@ from chalicelib.store.writes import NOT_DUE, Replace, SetDue
 from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from tests.cast import ANNA, CLINICS, RIGA, TBILISI, Clock, FixedKeys, publish_edition
-from tests.factories import EMAIL_NEWS, EVENING, MORNING, a_decision, on_paper
+from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, a_decision, on_paper
 from tests.jobs.test_housekeeping import BASE, HALF, OVER, decide, keep, unasked
 from tests.services.test_races import somebody
 from tests.store.people import only_person, signed
@@ -277,3 +278,45 @@ def test_after_a_round_everybodys_time_is_the_one_the_rules_give(portal: Portal)
             person = people.load_person(item)
             following = next_due(person, published.clinic, published.published, at)
             assert item.due_at == following, at
+
+
+def test_each_walk_counts_the_consents_that_are_granted(portal: Portal) -> None:
+    """A preview reads one item, and nobody is counted twice or by what only waits."""
+    paper = on_paper({EMAIL_NEWS: "yes", "testimonials.text": "yes"}, MORNING, MORNING)
+    decisions.record(portal, paper, signed(ANNA))
+    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(somebody(1)))
+    decide(portal, somebody(2))
+    assert consent_counts.find(portal.table, RIGA) is None
+    keep(portal, EVENING)
+    assert consent_counts.find(portal.table, RIGA) == ConsentCount(
+        "1.0", EVENING, 2, {EMAIL_NEWS: 2, "testimonials.text": 1}
+    )
+
+
+def test_a_count_that_is_asked_for_is_one_more_walk(portal: Portal) -> None:
+    """Whoever prepares a MAJOR sees how things stand now; the rounds after read nobody again."""
+    decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(ANNA))
+    keep(portal, EVENING)
+    withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(ANNA))
+    assert keep(portal, HALF).done["people"] == 0
+    portal.table.write([consent_counts.ask_anew(RIGA, HALF)])
+    assert [keep(portal, HALF).done["people"] for _ in range(2)] == [1, 0]
+    assert consent_counts.find(portal.table, RIGA) == ConsentCount("1.0", HALF, 0, {})
+
+
+def test_a_walk_under_way_is_finished_though_somebody_asks_for_a_count(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drafting every hour does not keep a large clinic's walk from its end."""
+    monkeypatch.setattr(publication_walk, "BATCH", 1)
+    for number in range(3):
+        decisions.record(
+            portal, on_paper({EMAIL_NEWS: "yes"}, MORNING, MORNING), signed(somebody(number))
+        )
+    for at in (MORNING, NOON, EVENING):
+        asked = count()
+        portal.table.write([consent_counts.ask_anew(RIGA, at)])
+        keep(portal, EVENING, lambda asked=asked: next(asked) > 0)  # type: ignore[misc]
+    found = consent_counts.find(portal.table, RIGA)
+    assert found is not None
+    assert (found.people, found.granted) == (3, {EMAIL_NEWS: 3})

@@ -368,7 +368,7 @@ def test_a_link_that_nobody_known_asked_for(portal: Portal, post: Sorting) -> No
 
 
 def test_a_reminder_whose_links_would_lead_nowhere(portal: Portal, post: Sorting) -> None:
-    """Who was entered by a program only, at a portal without an address, is counted each hour and
+    """Who was entered by a program only, at a portal without an address, is counted each day and
     explained.
     """
     receipt = decided(portal, {SMS_NEWS: "yes"}, ANNA_PHONE, **WAITS)

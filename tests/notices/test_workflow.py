@@ -1,6 +1,7 @@
 """Rules of a notice version: who approves, what is missing, what is in force when."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from chalicelib.domain.notice_versions import (
 from chalicelib.domain.subjects import Subject
 from chalicelib.notices.document import InvalidDocumentError, read_clinic
 from chalicelib.notices.edition import make_edition
-from chalicelib.notices.impact import preview, superseded
+from chalicelib.notices.impact import ConsentCount, granted_questions, preview, superseded
 from chalicelib.notices.workflow import (
     Change,
     Draft,
@@ -335,11 +336,20 @@ def the_people() -> list[Subject]:
     ]
 
 
+def counted(version: str = "1.1") -> ConsentCount:
+    """Count the consents of the six under a version, as a walk does."""
+    notice = NoticeInForce(version, OPENING)
+    granted = [granted_questions(person, notice, EVENING) for person in the_people()]
+    total = Counter(question for questions in granted for question in questions)
+    return ConsentCount(version, NOON, sum(map(bool, granted)), total)
+
+
 def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
     """Refused, pending and expired consents end nothing more."""
     after = read_clinic(a_document(version="2.0", purposes=a_document()["purposes"][:1]))
-    effect = preview(iter(the_people()), Seen(), after, NEXT_DAY, EVENING)
+    effect = preview(counted(), Seen(), after, NEXT_DAY, EVENING)
     assert (effect.change, effect.since, effect.people) == (Change.MAJOR, NEXT_DAY, 2)
+    assert effect.counted_at == NOON
     assert effect.supersedes == {EMAIL_NEWS: 2, "research": 1}
     assert (effect.appear, effect.disappear) == ((), ("research",))
     then = NoticeInForce("2.0", NEXT_DAY)
@@ -349,11 +359,19 @@ def test_a_preview_counts_by_the_resolver_what_a_major_change_ends() -> None:
     assert lost == [State.SUPERSEDED, State.SUPERSEDED]
 
 
+@pytest.mark.parametrize("count", [None, counted("0.9")], ids=["never", "another MAJOR"])
+def test_a_preview_says_that_nothing_was_counted_rather_than_nothing_ends(
+    count: ConsentCount | None,
+) -> None:
+    """A count under another MAJOR is none of the consents that end now."""
+    effect = preview(count, Seen(), read_clinic(a_document(version="2.0")), OPENING, EVENING)
+    assert (effect.supersedes, effect.people, effect.counted_at) == (None, None, None)
+
+
 def test_a_preview_of_a_minor_change_ends_nothing() -> None:
     """New wording keeps every consent."""
-    effect = preview(
-        iter(the_people()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING
-    )
+    effect = preview(counted(), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING)
+    assert effect.counted_at is None
     assert (effect.change, effect.since, effect.supersedes, effect.people) == (
         Change.MINOR,
         EVENING,
@@ -371,14 +389,14 @@ def test_a_preview_names_what_differs_whatever_the_number_says() -> None:
     }
     document["controllers"][0]["name"] = "SIA Cita"
     document["texts"]["intro"] = {"lv": "Sveiki!", "en": "Hello!"}
-    effect = preview(iter(()), Seen(), read_clinic(document), OPENING, EVENING)
+    effect = preview(None, Seen(), read_clinic(document), OPENING, EVENING)
     research = tuple(
         f"purposes.research.{part}" for part in ("recipients", "legal_basis", "confirm")
     )
     places = ("controllers.physio.name", "texts.intro", *research)
     assert (effect.change, effect.changed) == (Change.MINOR, places)
     assert (
-        preview(iter(()), Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed
+        preview(None, Seen(), read_clinic(a_document(version="1.2")), OPENING, EVENING).changed
         == ()
     )
 
@@ -387,9 +405,7 @@ def test_a_version_that_takes_a_scheduled_ones_place_is_judged_by_what_is_in_for
     """2.1 at once while 2.0 is scheduled: for who agreed under 1.1 it is a MAJOR change."""
     planned = Seen()
     planned.published = SCHEDULE
-    effect = preview(
-        iter(the_people()), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING
-    )
+    effect = preview(counted(), planned, read_clinic(a_document(version="2.1")), OPENING, EVENING)
     assert (effect.change, effect.people, effect.overtakes) == (Change.MAJOR, 2, ("2.0",))
     assert classify_change("2.1", SCHEDULE, EVENING) is Change.MAJOR
     assert classify_change("2.1", SCHEDULE, NEXT_DAY) is Change.MINOR

@@ -18,6 +18,8 @@ import pytest
 from chalicelib.domain.api_keys import SCOPES
 from chalicelib.domain.instants import Instant
 from chalicelib.jobs import signing
+from chalicelib.jobs.due_people import DueWork
+from chalicelib.jobs.publication_walk import RULES, Walk, walk_on
 from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
@@ -115,6 +117,13 @@ class RunningPortal:
         assert list(
             signing.sign_receipts(self.table, self.in_process.signer, receipts, lambda: False)
         )[-1].whole
+
+    def count_consents(self, clinic: str) -> None:
+        """Walk through a clinic's people, as the hourly round does; other tests' clinics wait."""
+        now = self.in_process.clock()
+        version = self.in_process.directory.look_up(clinic).published.in_force.version
+        walk = Walk(version, RULES, asked=now)
+        assert walk_on(DueWork(self.in_process, now), clinic, walk, lambda: False)
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""

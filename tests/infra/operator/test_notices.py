@@ -193,10 +193,12 @@ def test_a_preview_counts_and_the_superseded_are_listed_to_be_asked_again(
     assert run("notice", "superseded", clinic)[1] == ""
     _next(path, "2.0")
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
-    code, output, progress = run("notice", "publish", clinic, "2.0", "--preview")
+    assert "not counted yet" in run("notice", "publish", clinic, "2.0", "--preview")[1]
+    portal.count_consents(clinic)
+    code, output, _ = run("notice", "publish", clinic, "2.0", "--preview")
     assert code == 0
-    assert "supersedes 1 consents of 1 people\n  newsletter.email\t1" in output
-    assert "2 people looked at." in progress
+    assert "supersedes 1 consents of 1 people, as counted at 20" in output
+    assert "\n  newsletter.email\t1" in output
     assert "2.0\tdraft" in run("notice", "list", clinic)[1]
     run(
         "notice",
@@ -318,6 +320,7 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     clinic = _next(path, "1.0")
     run("publish", path, *NAMES)
     confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
+    portal.count_consents(clinic)
     _next(path, "2.0", texts=_longer(a_document()))
     shown = _at_a_terminal("publish", path, *NAMES, typed="")
     for output in (

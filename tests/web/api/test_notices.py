@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.instants import instant
+from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_date
 from tests.cast import TBILISI
 from tests.web.client import Answer, Client, Program
@@ -258,9 +260,13 @@ def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
     gone = purposes[0]["options"].pop()["id"]
     purposes[0]["options"].append({**purposes[0]["options"][0], "id": "letter"})
     staff.draft("2.0", purposes=purposes)
+    not_yet = staff.writer.call("notices/2.0/publish?preview=1", {}).json()
+    assert (not_yet["supersedes"], not_yet["people"], not_yet["counted_at"]) == (None,) * 3
+    portal.count_consents(staff.clinic)
     before = {key for key in portal.items() if "#AUDIT#" not in key[0]}
     seen = staff.writer.call("notices/2.0/publish?preview=1", {}).json()
     assert (seen["change"], seen["people"]) == ("major", 2)
+    assert seen["counted_at"] <= instant(datetime.now(UTC))
     assert seen["supersedes"] == {NEWS: 2, "testimonials.text": 1}
     assert (seen["appear"], seen["disappear"]) == (["newsletter.letter"], [f"newsletter.{gone}"])
     assert {key for key in portal.items() if "#AUDIT#" not in key[0]} == before
@@ -268,6 +274,29 @@ def test_a_preview_counts_the_consents_a_major_change_ends_and_changes_nothing(
     staff.draft("1.1")
     minor = staff.writer.call("notices/1.1/publish?preview=1", {}).json()
     assert (minor["change"], minor["supersedes"], minor["people"]) == ("minor", {}, 0)
+
+
+def test_a_preview_takes_four_round_trips_however_many_people_there_are(
+    portal: RunningPortal, staff: Staff
+) -> None:
+    """A clinic of a million sees what a MAJOR would end, as one of ten does."""
+    staff.draft("2.0")
+    portal.count_consents(staff.clinic)
+    staff.writer.call("notices/2.0/publish?preview=1", {})
+    sent: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        sent.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+
+    events = get_portal().table.client.meta.events
+    events.register("before-send.dynamodb", note)
+    try:
+        seen = staff.writer.call("notices/2.0/publish?preview=1", {}).json()
+    finally:
+        events.unregister("before-send.dynamodb", note)
+    assert seen["supersedes"] == {}
+    assert len(sent) <= 4
+    assert "Query" not in sent
 
 
 @pytest.mark.parametrize("wanted", ["", "0", "yes", "true", "2"])

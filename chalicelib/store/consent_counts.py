@@ -1,0 +1,43 @@
+"""How many consents each clinic's people have granted: counted by a walk through them, and kept.
+
+A walk counts as it goes (`jobs.publication_walk`): when a version has come into force, and when
+somebody prepares a MAJOR version and so asks for a new count. Whoever previews a publication reads
+the last count in one item.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from chalicelib.domain.instants import Instant
+from chalicelib.notices.impact import ConsentCount
+from chalicelib.store.keys import Key, consent_count_key, count_request_key
+from chalicelib.store.table import Item, Table
+from chalicelib.store.writes import Put, Replace
+
+
+def keep(table: Table, clinic: str, count: ConsentCount) -> None:
+    """Keep a clinic's count in the place of the one before."""
+    table.put(Put(consent_count_key(clinic), {"body": json.dumps(asdict(count))}))
+
+
+def read(clinic: str, found: Mapping[Key, Item]) -> ConsentCount | None:
+    """Read a clinic's count from what was read of the table; None where nobody counted yet."""
+    item = found.get(consent_count_key(clinic))
+    return ConsentCount(**json.loads(item.body or "")) if item else None
+
+
+def find(table: Table, clinic: str) -> ConsentCount | None:
+    """Give a clinic's last count; None where nobody counted yet."""
+    return read(clinic, table.get([consent_count_key(clinic)]))
+
+
+def ask_anew(clinic: str, now: Instant) -> Replace:
+    """Give the write that asks for a new count; the next hourly round begins with it."""
+    return Replace(count_request_key(clinic), {"body": now})
+
+
+def asked(table: Table, clinics: Sequence[str]) -> dict[str, Instant]:
+    """Give when somebody last asked for a count, by clinic; a hundred clinics in a round trip."""
+    keys = {count_request_key(clinic): clinic for clinic in clinics}
+    return {keys[key]: item.body or "" for key, item in table.get(list(keys)).items()}
