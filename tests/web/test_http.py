@@ -15,6 +15,7 @@ from chalicelib.web.middleware import HEADERS
 from chalicelib.web.routing import find, routed
 from infra.build.bundle import ROOT
 from tests.cast import RIGA
+from tests.infra.test_template import TEMPLATE
 from tests.web.client import FORM, MOUNTS, Answer, Client
 from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
@@ -199,3 +200,11 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_multi_constructor("!", lambda _loader, suffix, _node: suffix)
+
+
+@pytest.mark.usefixtures("client")
+def test_the_daily_request_of_the_stack_is_answered() -> None:
+    """The rule that keeps the snapshot in use asks as API Gateway does."""
+    [target] = TEMPLATE["Resources"]["KeepsSnapshot"]["Properties"]["Targets"]
+    answer = app(json.loads(target["Input"]), None)
+    assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
