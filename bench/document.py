@@ -55,7 +55,7 @@ def charts(kept: Figures) -> dict[str, str]:
         ),
         "perf-people.svg": bars(
             "Read units of a deed, by how many people there are",
-            "read units, each line ten times the one before",
+            "read units, logarithmic",
             [Row(deed, values) for deed, values in _by_people(now, "read").items()],
             _colours_of_sizes(now),
             log=True,

@@ -272,7 +272,7 @@ class _Scale:
     def _measure(self, client: LocalClient) -> dict[str, Any]:
         """Do each deed and count it."""
         visits, world = self.visits, self.world
-        known = [email_of(number) for number in self._some(100)] or ["nobody@example.org"]
+        known = [email_of(number) for number in self._some(100) or range(100)]
         longest = self._copy_of(max(self.originals, key=lambda each: len(each.receipts)))
         visits.post("first.of.process@example.org", visits.answers(1))
         visits.ask(known[:1])

@@ -28,6 +28,7 @@ MODULES = [
         ROOT / "app.py",
         *(ROOT / "chalicelib").rglob("*.py"),
         *(ROOT / "infra").rglob("*.py"),
+        *(ROOT / "bench").rglob("*.py"),
         *(ROOT / "tests").rglob("*.py"),
     )
 ]
