@@ -10,6 +10,8 @@ from typing import Any
 
 from chalicelib.domain.consent import Answer, AnswerSummary, NoticeInForce, State, resolve
 from chalicelib.domain.decisions import recorded_answers
+from chalicelib.domain.due_times import next_due
+from chalicelib.domain.instants import END_OF_TIME, instant, moment
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.receipts import jws
@@ -18,7 +20,7 @@ from chalicelib.store import outbox, signatures
 from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk
-from tests.faults.world import Visitor
+from tests.faults.world import SKEW, Visitor
 
 Chains = Mapping[str, list[Receipt]]
 """Every receipt of a clinic, by person, in order."""
@@ -50,6 +52,7 @@ def broken(walk: Walk) -> list[str]:
             found += _same_as_receipts(clinic)
             found += _found_by_contact(walk, clinic)
             found += _kept(walk, clinic)
+            found += _due(walk, clinic)
             found += _once(clinic)
             found += _stopped(walk, clinic)
             found += _reported_by_status(walk, clinic)
@@ -96,6 +99,18 @@ def _same_as_receipts(clinic: Clinic) -> Iterator[str]:
         kept = {address: summary.stored() for address, summary in person.summaries.items()}
         if kept != {address: summary.stored() for address, summary in summaries.items()}:
             yield f"state: {subject} is not stored as {len(chain)} receipts say"
+
+
+def _due(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """For nobody is anything due before the time at which the index says that the round looks."""
+    world = walk.world
+    published = world.portal.directory.look_up(clinic.id).published
+    now = instant(moment(world.instant) + SKEW)  # a round whose clock was fast did what is due then
+    for item in iter_items(world.portal.table, clinic.id):
+        person = clinic.people[item.sk]
+        due = next_due(person, published.clinic, published.published, now)
+        if (item.due_at or END_OF_TIME) > (due or END_OF_TIME):
+            yield f"due: {person.id} is due at {due}, and looked at {item.due_at or 'never'}"
 
 
 def _summaries(chain: list[Receipt]) -> dict[str, AnswerSummary]:

@@ -23,6 +23,7 @@ KINDS = {
     "withdrawal": "people whom a withdrawal did not reach",
     "status": "answers that permit what no receipt permits",
     "unsigned": "receipts unsigned after the clock caught up",
+    "due": "people for whom something is due before the hourly round would look",
     "counted": "days counted wrongly, with what the stream lost or after it came late",
     "unsent": "things left in the outbox",
     "message twice": "messages sent twice though the first was known",

@@ -1,4 +1,4 @@
-"""A short walk in every test run, and three deliberate breakages that a walk must find."""
+"""A short walk in every test run, and four deliberate breakages that a walk must find."""
 
 import os
 import subprocess
@@ -113,12 +113,18 @@ def _counted_without_a_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Table, "write", without)
 
 
+def _never_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no due time with a decision."""
+    monkeypatch.setattr(decisions, "first_due", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     ("breakage", "found"),
     [
         (_without_looking, {"lost", "gap", "state"}),
         (_only_the_first_person, {"withdrawal"}),
         (_counted_without_a_mark, {"counted"}),
+        (_never_due, {"due"}),
     ],
 )
 def test_a_deliberate_breakage_is_found(
