@@ -12,8 +12,8 @@ asks for a new count, and so for one more walk (`store.consent_counts`).
 
 import itertools
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Self
@@ -86,20 +86,28 @@ class Walk:
 def walk_where_a_version_began(work: DueWork, out_of_time: OutOfTime) -> bool:
     """Walk on through each clinic whose version in force was not walked through yet.
 
-    And where a count was asked for. A clinic for which nothing can be done now is left to the next
+    And where a count was asked for. The clinics take turns, a hundred people each: one with very
+    many keeps no other waiting. A clinic for which nothing can be done now is left to the next
     round. Tells False where time ran out. Raises UnavailableError.
     """
     table = work.portal.table
     clinics = work.portal.clinics.all()
     kept, asked = walks(table), consent_counts.asked(table, clinics)
+    under_way: deque[Iterator[Walk]] = deque()
     for clinic, history in sorted(histories(table, clinics).items()):
         version = entry_at(history, _settled(work.now)).version
         walk = Walk(version, RULES, asked.get(clinic, ""))
         before = kept.get(clinic)
         if before is not None and before.answers(walk):
             walk = before
-        if not walk.done and not walk_on(work, clinic, walk, out_of_time):
+        if not walk.done:
+            under_way.append(walk_on(work, clinic, walk))
+    while under_way:
+        if out_of_time():
             return False
+        steps = under_way.popleft()
+        if next(steps, None) is not None:
+            under_way.append(steps)
     return True
 
 
@@ -110,24 +118,25 @@ def walks(table: Table) -> Mapping[str, Walk]:
     return {item.sk.removeprefix(prefix.sk): Walk.read(item) for item in found}
 
 
-def walk_on(work: DueWork, clinic: str, walk: Walk, out_of_time: OutOfTime) -> bool:
-    """Go on with a walk through a clinic; tell False where time ran out."""
+def walk_on(work: DueWork, clinic: str, walk: Walk) -> Iterator[Walk]:
+    """Go on with a walk through a clinic, to its end; give how far it came while there are more."""
     table = work.portal.table
     everybody = people.iter_items(table, clinic, after=walk.after)
-    while batch := list(itertools.islice(everybody, BATCH)):
-        if out_of_time():
-            return False
+    batch = list(itertools.islice(everybody, BATCH))
+    while batch:
         read = work.attend_to(clinic, batch)
         if read is None:
-            return True
+            return
         notice = work.look_up(clinic).in_force_at(_settled(work.now))
         walk = walk.with_people(read, notice, work.now, batch[-1].sk)
         _keep(table, clinic, walk)
+        batch = list(itertools.islice(everybody, BATCH))
+        if batch:
+            yield walk
     count = ConsentCount(walk.version, work.now, walk.people, walk.granted)
     consent_counts.keep(table, clinic, count)
     _keep(table, clinic, replace(walk, after="", done=True))
     log.log().info("walked", clinic=clinic, version=walk.version)
-    return True
 
 
 def _settled(now: Instant) -> Instant:

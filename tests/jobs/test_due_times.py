@@ -253,6 +253,18 @@ def test_a_version_is_walked_through_once_when_it_has_begun_and_over_several_rou
     assert {word["kind"] for word in unasked(portal)} == {"changed"}
 
 
+def test_clinics_take_turns_in_a_walk(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with very many people keeps no other waiting for hours."""
+    monkeypatch.setattr(publication_walk, "BATCH", 1)
+    for number in range(5):
+        decide(portal, somebody(number))
+    decide(portal, ANNA, clinic=TBILISI)
+    asked = count()
+    assert not keep(portal, EVENING, lambda: next(asked) > 2).whole
+    assert publication_walk.walks(portal.table)[TBILISI].done
+    assert not publication_walk.walks(portal.table)[RIGA].done
+
+
 def test_whoever_decides_after_a_version_is_announced_is_due_when_it_begins(
     portal: Portal,
 ) -> None:

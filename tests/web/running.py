@@ -123,7 +123,8 @@ class RunningPortal:
         now = self.in_process.clock()
         version = self.in_process.directory.look_up(clinic).published.in_force.version
         walk = Walk(version, RULES, asked=now)
-        assert walk_on(DueWork(self.in_process, now), clinic, walk, lambda: False)
+        for _ in walk_on(DueWork(self.in_process, now), clinic, walk):
+            pass
 
     def items(self) -> set[tuple[str, str]]:
         """Give the key of every item in the table but the audit's, to see what a request stored."""
