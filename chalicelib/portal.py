@@ -5,24 +5,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.domain.rate_limits import clinic_limit
 from chalicelib.settings import Settings, read_settings
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
-from chalicelib.store.lookup import Directory
-from chalicelib.store.rate_limits import RateLimits
-from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 
 if TYPE_CHECKING:
     from chalicelib.messages.transports import AwsTransport
     from chalicelib.store.kms_signer import Signer
+    from chalicelib.store.lookup import Directory
+    from chalicelib.store.rate_limits import RateLimits
+    from chalicelib.store.receipts import Receipts
 
 
 def system_clock() -> Instant:
@@ -30,22 +29,19 @@ def system_clock() -> Instant:
     return instant(datetime.now(UTC))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Portal:
-    """Everything a route may need."""
+    """Everything a route may need; what the first page does without is made when it is asked
+    for.
+    """
 
     settings: Settings
     table: Table
     kms: Kms
     clinics: Clinics
-    directory: Directory
-    receipts: Receipts
     shown_pages: ShownPages
     aws: AwsClients
     """Every other service, on the table's session; the function that serves pages asks for none."""
-
-    limits: RateLimits
-    """The token buckets of public posts, and what this process took of them in advance."""
 
     signer: "Signer | None" = None
     post: "AwsTransport | None" = None
@@ -58,6 +54,28 @@ class Portal:
     sleep: Callable[[float], None] = time.sleep
     """How a decision waits, in seconds, before it is tried again."""
 
+    @cached_property
+    def directory(self) -> "Directory":
+        """Finds the people who are known under contacts."""
+        from chalicelib.store.lookup import Directory  # noqa: PLC0415 - the first page looks nobody up
+
+        return Directory(self.table, self.clinics, self.limits)
+
+    @cached_property
+    def receipts(self) -> "Receipts":
+        """Finds receipts."""
+        from chalicelib.store.receipts import Receipts  # noqa: PLC0415 - the first page shows none
+
+        return Receipts(self.table)
+
+    @cached_property
+    def limits(self) -> "RateLimits":
+        """The token buckets of public posts, and what this process took of them in advance."""
+        from chalicelib.domain.rate_limits import clinic_limit  # noqa: PLC0415 - a page takes no tokens
+        from chalicelib.store.rate_limits import RateLimits  # noqa: PLC0415 - as above
+
+        return RateLimits(self.table, clinic_limit(self.settings.clinic_posts_per_second))
+
 
 @cache
 def get_portal() -> Portal:
@@ -66,18 +84,14 @@ def get_portal() -> Portal:
     table = Table(settings.table, region=settings.region)
     kms = Kms(table.session, settings.region)
     aws = AwsClients(table.session, settings.region)
-    limits = RateLimits(table, clinic_limit(settings.clinic_posts_per_second))
     clinics = Clinics(table, kms)
     return Portal(
         settings,
         table,
         kms,
         clinics,
-        Directory(table, clinics, limits),
-        Receipts(table),
         ShownPages(clinics),
         aws,
-        limits,
         _signer(aws, settings.signing_key),
         _post(aws, settings),
     )

@@ -4,7 +4,7 @@ variable name.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
@@ -24,7 +24,7 @@ LETTERS_PER_ROUND = 2_100
 """How many letters that nobody asked for go out in a round of five minutes: half of the fourteen a
 second that SES gives an account at first, so that patients' mails have the other half."""
 
-BUDGETS = {f"{each.name.upper()}_DAILY": each.name for each in fields(Budgets)}
+BUDGETS = {f"{name.upper()}_DAILY": name for name in Budgets._fields}
 """The variables that set how many messages a day may go out: SMS_DAILY, SMS_COUNTRY_DAILY,
 SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY.
 """
@@ -34,8 +34,7 @@ class SettingsError(ValueError):
     """Variables that are missing or wrong; the message names each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What differs between installations.
 
     `public_url` is the address patients see where the portal has its own domain; empty, the
@@ -56,7 +55,7 @@ class Settings:
     mail_from: str = ""
     mail_configuration: str = ""
     sms_sender: str = ""
-    budgets: Budgets = field(default_factory=Budgets)
+    budgets: Budgets = Budgets()
     security_contact: str = ""
     letters_per_round: int = LETTERS_PER_ROUND
     clinic_posts_per_second: int = CLINIC_POSTS_PER_SECOND

@@ -22,10 +22,7 @@ from chalicelib.store import publishing
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeyService, Kms
-from chalicelib.store.lookup import Directory
 from chalicelib.store.publishing import Drafts
-from chalicelib.store.rate_limits import RateLimits
-from chalicelib.store.receipts import Receipts
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment
@@ -141,16 +138,13 @@ def a_portal(endpoint: str, name: str, *clinics: str, clock: Clock | None = None
             "2026-11-01T08:00:00.000Z",
             wrapped_key=clinic.encode().ljust(32, b"."),
         )
-    settings, limits = Settings(name, REGION, ""), RateLimits(table)
+    settings = Settings(name, REGION, "")
     return Portal(
         settings,
         table,
         Kms(table.session, REGION),
         store,
-        Directory(table, store, limits),
-        Receipts(table),
         ShownPages(store),
         AwsClients(table.session, REGION),
-        limits,
         sleep=lambda _: None,
     )

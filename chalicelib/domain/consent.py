@@ -17,7 +17,7 @@ same answers always give the same state.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from chalicelib.domain.instants import Instant
 
@@ -105,8 +105,7 @@ BY_CLINIC = frozenset({Assurance.STAFF_WITNESSED, Assurance.IMPORTED})
 """The clinic knows the patient: it vouches for who answered, and for the contacts it names."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeInForce:
+class NoticeInForce(NamedTuple):
     """The notice against which answers are judged: its version, and when its MAJOR number began."""
 
     version: str
@@ -257,8 +256,7 @@ def _later_answer(one: RecordedAnswer | None, other: RecordedAnswer) -> Recorded
     return one
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The state of one question at a moment, since when, and the answer it follows from."""
 
     state: State
@@ -301,7 +299,7 @@ def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -
         return _NEVER_ASKED
     confirmed = _confirmed_status(summary, notice, at)
     status = _with_claim(summary, confirmed, notice, at)
-    return replace(status, restricted=True) if summary.restricted else status
+    return status._replace(restricted=True) if summary.restricted else status
 
 
 def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
@@ -309,7 +307,7 @@ def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: 
     if summary is None:
         return _NEVER_ASKED
     status = _confirmed_status(summary, notice, at)
-    return replace(status, restricted=True) if summary.restricted else status
+    return status._replace(restricted=True) if summary.restricted else status
 
 
 def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant) -> Status:
@@ -357,7 +355,7 @@ def _with_claim(
         return waiting
     if waiting.state is not State.PENDING:
         return confirmed
-    return replace(waiting, until_confirmed=confirmed.state)
+    return waiting._replace(until_confirmed=confirmed.state)
 
 
 def _status_of_yes(state: State, yes: RecordedAnswer, notice: NoticeInForce, at: Instant) -> Status:

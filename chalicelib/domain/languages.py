@@ -6,11 +6,10 @@ description.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Language:
+class Language(NamedTuple):
     """A language: its code (BCP 47), its own name, and a territory (ISO 3166)."""
 
     code: str

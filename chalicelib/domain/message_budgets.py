@@ -6,9 +6,9 @@ messages keeps them back. docs/decisions/0014 tells why these numbers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
+from typing import NamedTuple
 
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.errors import RejectedError
@@ -41,8 +41,7 @@ class BudgetSpentError(RejectedError):
         self.seconds = seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(NamedTuple):
     """One budget: what it is for, and how many messages a day."""
 
     scope: str
@@ -63,8 +62,7 @@ class Budget:
         return used >= NEARLY_SPENT * self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Budgets:
+class Budgets(NamedTuple):
     """How many messages a day may go out, as the installation's settings say."""
 
     sms: int = 2_000
@@ -89,7 +87,7 @@ class Budgets:
         take half of each budget at most.
         """
         for budget in self._budgets_for(kind, clinic, country, stop=stop):
-            yield replace(budget, kept=budget.limit - budget.limit // 2) if letter else budget
+            yield budget._replace(kept=budget.limit - budget.limit // 2) if letter else budget
 
     def _budgets_for(
         self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool

@@ -8,9 +8,9 @@ docs/decisions/0008-limits.md tells why these buckets and these numbers.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from math import ceil
+from typing import NamedTuple
 
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.contacts import Contact
@@ -31,8 +31,7 @@ class TooManyError(RejectedError):
         return ceil(self.seconds / 60)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """How many requests at once, and after how many milliseconds one more.
 
     In all methods `arrival` is the number kept of a bucket (None for a new one) and `now` the time,
@@ -109,8 +108,7 @@ CLINIC = clinic_limit(CLINIC_POSTS_PER_SECOND)
 """Requests of one kind in one of a clinic's shards: in all 640 at once, and 64 a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitCheck:
+class RateLimitCheck(NamedTuple):
     """One request of the public, for which several buckets must each have a token."""
 
     action: str

@@ -6,16 +6,14 @@ how sure we are of it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _DUTIES = Path(__file__).with_name("duties.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Duty:
+class Duty(NamedTuple):
     """Whether something is due, by which article, and from how many patients a year (None: any)."""
 
     due: bool

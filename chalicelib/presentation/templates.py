@@ -3,10 +3,9 @@
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import (
     BaseLoader,
@@ -110,8 +109,7 @@ def _hash(env: Environment, style: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """A script, and the version by which a browser may keep it for ever."""
 
     text: str

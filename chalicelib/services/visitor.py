@@ -2,14 +2,13 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.rate_limits import SHARDS, RateLimitCheck
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(NamedTuple):
     """The network that somebody comes from, and the absolute address by which they reached the
     portal.
 

@@ -11,10 +11,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce
@@ -44,20 +44,22 @@ class UnknownClinicError(NotFoundError):
     """No clinic has this id."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(NamedTuple):
     """A data key of a clinic as it is kept, and when it was made."""
 
-    wrapped: bytes = field(repr=False)
+    wrapped: bytes
     made_at: Instant
+
+    def __repr__(self) -> str:
+        """Keep the key, be it wrapped, out of tracebacks and logs."""
+        return f"WrappedKey(made_at={self.made_at!r})"
 
 
 class UnknownVersionError(NotFoundError):
     """The clinic never published this version, this language of it, or this page."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """A clinic as its notice in force describes it, and its versions in the order of
     publication.
     """
@@ -91,8 +93,7 @@ class Published:
         return version if version in begun else None
 
 
-@dataclass(frozen=True, slots=True)
-class FullNotice:
+class FullNotice(NamedTuple):
     """The full notice of one version in one language, rendered when it was published.
 
     `minor_reason` is why it may have a MINOR number although it changes more than words, `topics`
@@ -188,6 +189,11 @@ class Clinics:
         in_force = notice_at(published, self.clock())
         self._last[clinic] = Published(self.version(clinic, in_force.version), in_force, published)
         return self._last[clinic]
+
+    def in_force(self, clinic: str) -> Published:
+        """Read what is in force now; raise UnknownClinicError."""
+        key = clinic_key(clinic)
+        return self.published(clinic, self.table.get([key]).get(key))
 
     def remembered(self, clinic: str) -> Published | None:
         """Give what was last known to be published, without reading the table: enough to read a

@@ -5,7 +5,6 @@ person makes them unreadable.
 """
 
 import json
-from dataclasses import replace
 
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.rate_limits import RateLimitCheck
@@ -51,7 +50,7 @@ def try_code(
     this phone were tried, of whatever receipts; ContendedError.
     """
     if phone is not None:
-        guesses = replace(guard, guesses=key.lookup(phone))
+        guesses = guard._replace(guesses=key.lookup(phone))
         one_try = Try(open_claims_key(key.clinic, receipt), TRIES)
         if limits.spend(key, guesses, [one_try]):
             return True

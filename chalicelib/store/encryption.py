@@ -12,10 +12,12 @@ sealed under the newest and names it; the first finds contacts and signs
 import hmac
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from chalicelib.domain.contacts import Contact, lookup_key
 from chalicelib.domain.errors import ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from chalicelib.domain.contacts import Contact
 
 _NONCE_BYTES = 12
 _BY_ANOTHER = b"\x00ck\x01"
@@ -96,8 +98,10 @@ class ClinicKey:
         self._other = other
         self._others: dict[str, bytes] = {}
 
-    def lookup(self, contact: Contact) -> str:
+    def lookup(self, contact: "Contact") -> str:
         """Give the key under which a contact's person is found."""
+        from chalicelib.domain.contacts import lookup_key  # noqa: PLC0415 - the first page asks for no contact
+
         return lookup_key(self._key, contact)
 
     def bucket(self, name: str) -> str:
@@ -107,7 +111,7 @@ class ClinicKey:
         purpose = hmac.digest(self._key, b"limit", "sha256")
         return hmac.new(purpose, name.encode(), "sha256").hexdigest()
 
-    def shared_bucket(self, contact: Contact, purpose: str) -> str:
+    def shared_bucket(self, contact: "Contact", purpose: str) -> str:
         """Give the key of the token bucket that all clinics share for a contact.
 
         Asked of the portal's own key. `purpose` is "stop" for a message that confirms a

@@ -178,7 +178,7 @@ def link_request(
     entry = OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base)
     put = new_item(key, own, own, entry, contacts)
     over = moment(now) + LINK_REQUEST_TTL
-    return replace(put, values={**put.values, "ttl": int(over.timestamp())})
+    return put._replace(values={**put.values, "ttl": int(over.timestamp())})
 
 
 def expand_link_request(

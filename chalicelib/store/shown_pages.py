@@ -4,14 +4,16 @@ What is kept is the page with nothing typed, no form state and no stage prefix: 
 everybody who is shown this version in this language by these templates.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.decisions import NoticeRef
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.prepared_page import PreparedPage
 from chalicelib.presentation.templates import render
 from chalicelib.store.clinics import Clinics
+
+if TYPE_CHECKING:
+    from chalicelib.domain.decisions import NoticeRef
 
 CONSENT_PAGE = "pages/consent.html"
 WITHDRAWAL_PAGE = "pages/withdraw.html"
@@ -48,8 +50,10 @@ class ShownPages:
             self._kept[name] = self._clinics.keep_page(clinic.id, blank)
         return self._kept[name]
 
-    def notice_ref(self, template: str, clinic: Clinic, lang: str) -> NoticeRef:
+    def notice_ref(self, template: str, clinic: Clinic, lang: str) -> "NoticeRef":
         """Give the reference to a page as it is shown in a language, having kept it."""
+        from chalicelib.domain.decisions import NoticeRef  # noqa: PLC0415 - showing a page needs none
+
         return NoticeRef(clinic.version, lang, self.page_sha256(template, clinic, lang))
 
     def untyped_page(

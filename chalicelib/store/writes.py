@@ -4,58 +4,74 @@
 `ConflictError`, and nothing is written.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key
 
+if TYPE_CHECKING:
+    from chalicelib.domain.rate_limits import RateLimit
 
-@dataclass(frozen=True, slots=True)
-class Put:
+
+def _kind_and_key(write: "Write") -> str:
+    """Say which write to which item: never what is stored, which may be personal."""
+    return f"{type(write).__name__}(key={write.key!r})"
+
+
+class Put(NamedTuple):
     """Write a new item; a condition of the transaction is that it did not exist."""
 
     key: Key
-    values: dict[str, Any] = field(repr=False)
+    values: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class SetEntry:
+class SetEntry(NamedTuple):
     """Write one of the entries of an item that exists, such as a receipt of a page."""
 
     key: Key
     name: str
-    stored: str = field(repr=False)
+    stored: str
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveEntry:
+class RemoveEntry(NamedTuple):
     """Take one of the entries out of an item that exists; the item stays, be it empty."""
 
     key: Key
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class FirstEntry:
+class FirstEntry(NamedTuple):
     """Write the first entry of an item that exists and has none."""
 
     key: Key
     name: str
-    stored: str = field(repr=False)
+    stored: str
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class SetBlob:
+class SetBlob(NamedTuple):
     """Replace the blob of an item that still has the one it was read with."""
 
     key: Key
-    blob: bytes = field(repr=False)
-    was: bytes = field(repr=False)
+    blob: bytes
+    was: bytes
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class SetBody:
+class SetBody(NamedTuple):
     """Replace the body of an item that still has the one it was read with.
 
     The blob too, where one is given. `was` is None where it had none, or the item did not exist;
@@ -64,18 +80,21 @@ class SetBody:
     """
 
     key: Key
-    body: str | None = field(repr=False)
-    was: str | None = field(repr=False)
-    blob: bytes | None = field(default=None, repr=False)
+    body: str | None
+    was: str | None
+    blob: bytes | None = None
     due: str | None = None
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
 NOT_DUE = ""
 """The due time of a person for whom nothing will be due: the index does not hold them."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetDue:
+class SetDue(NamedTuple):
     """Move a person in the index of due times, if their place in the list holds what was read.
 
     `due` is an instant, or NOT_DUE.
@@ -83,38 +102,42 @@ class SetDue:
 
     key: Key
     due: str
-    was: str = field(repr=False)
+    was: str
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class NextNumber:
+class NextNumber(NamedTuple):
     """Set the number of an item that exists, if it is one less, or absent before the first."""
 
     key: Key
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class MoveEntry:
+class MoveEntry(NamedTuple):
     """Take an entry that holds `was` out of an item, and set its free body or next number."""
 
     key: Key
     name: str
-    was: str = field(repr=False)
-    body: str | None = field(default=None, repr=False)
+    was: str
+    body: str | None = None
     number: int | None = None
 
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
-@dataclass(frozen=True, slots=True)
-class Add:
+
+class Add(NamedTuple):
     """Add to a counter, which may be new."""
 
     key: Key
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetNumber:
+class SetNumber(NamedTuple):
     """Set a counter that still has the number it was read with.
 
     `was` None: it must not be there.
@@ -125,16 +148,14 @@ class SetNumber:
     was: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """Add one to the counter of an item that exists, unless it has reached `most`."""
 
     key: Key
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """Add one to a counter, which may be new, unless it has reached `most`.
 
     `body` is kept beside it.
@@ -146,16 +167,18 @@ class Count:
     ttl: int
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(NamedTuple):
     """Write an item, whatever was there."""
 
     key: Key
-    values: dict[str, Any] = field(repr=False)
+    values: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove an item, if it is there.
 
     With `empty` only one without body and entries whose number is still `number`. `over` says that
@@ -168,8 +191,7 @@ class Delete:
     over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
+class Spend(NamedTuple):
     """Take so many from a token bucket (`domain.rate_limits`) while there is room in it.
 
     `fresh` if it was found untouched. Where it was not, others may take from it meanwhile and this
@@ -177,7 +199,7 @@ class Spend:
     """
 
     key: Key
-    rule: RateLimit
+    rule: "RateLimit"
     now: int
     fresh: bool
     amount: int = 1

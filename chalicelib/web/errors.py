@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
 
 from chalice.app import Request, Response
 
@@ -39,8 +40,7 @@ MAX_NAME = 200
 """How long a part of an address may be: ids, versions, tokens and hashes are shorter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What a program is answered instead of a result (RFC 9457).
 
     `detail` is a template for `str.format`: values of the request or of the error are filled in.
@@ -49,7 +49,7 @@ class Problem:
     status: int
     title: str
     detail: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 _UNAVAILABLE = Problem(

@@ -5,23 +5,24 @@ Which text was shown and when, and a number used once.
 
 import hashlib
 import secrets
-from dataclasses import astuple, dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
 
 from chalicelib.domain.consent import Channel
-from chalicelib.domain.decisions import NoticeRef
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.portal import get_portal
-from chalicelib.web.forms import Fields, first
+from chalicelib.web.typed_fields import Fields, first
+
+if TYPE_CHECKING:
+    from chalicelib.domain.decisions import NoticeRef
 
 FORM_LIFETIME = timedelta(hours=2)
 """How long an open page may be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormState:
+class FormState(NamedTuple):
     """What an open page carries, signed.
 
     Which text was shown (and its hash), where the patient came from, a nonce. `opened_at` stays as
@@ -38,13 +39,15 @@ class FormState:
     opened_at: Instant
 
     @property
-    def notice(self) -> NoticeRef:
+    def notice(self) -> "NoticeRef":
         """The text that the page showed."""
+        from chalicelib.domain.decisions import NoticeRef  # noqa: PLC0415 - showing a page needs none
+
         return NoticeRef(self.version, self.lang, self.sha256)
 
     def to_token(self, secret: bytes) -> str:
         """Write the state into a form field."""
-        return str(_serializer(secret).dumps(astuple(self)))
+        return str(_serializer(secret).dumps(self))
 
     @classmethod
     def from_token(cls, secret: bytes, sealed: str, now: Instant) -> "FormState | None":

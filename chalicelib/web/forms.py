@@ -5,7 +5,6 @@ Nothing typed is ever lost to an error.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.clinic import Clinic
@@ -23,12 +22,10 @@ from chalicelib.domain.submission import (
     KnownDetails,
     can_agree,
 )
+from chalicelib.web.typed_fields import MAX_TYPED, Fields, first
 
 MAX_NAME = 120
 """How many characters of a name are read."""
-
-MAX_TYPED = 320
-"""How many characters of a field are read: the longest e-mail address has as many (RFC 3696)."""
 
 CHILD_FIELDS = (
     "relation",
@@ -39,9 +36,6 @@ CHILD_FIELDS = (
 )
 QUESTION = "decision."
 """What a question's field begins with, before the question's id."""
-
-Fields = Mapping[str, list[str]]
-"""Form fields by name, each with the values sent, in order."""
 
 Answers = Mapping[QuestionId, Answer]
 
@@ -74,22 +68,6 @@ class _Contacts:
         kinds = [contact.kind.value for contact in self.contacts]
         wrong = [error.field for error in self.errors]
         return kind in kinds or kind in wrong
-
-
-def first(fields: Fields, name: str) -> str:
-    """Give the first value of a field, trimmed; empty if it was not sent."""
-    values = fields.get(name) or [""]
-    return values[0].strip()
-
-
-def typed_again(fields: Fields | None) -> dict[str, Any]:
-    """Give what was typed and ticked on a form, to fill it in again."""
-    sent = fields or {}
-    typed: dict[str, Any] = {
-        name: first(sent, name)[:MAX_TYPED] for name in sent if name != "state"
-    }
-    typed["purposes"] = tuple(sent.get("purpose", ()))
-    return typed
 
 
 def read_consent(

@@ -7,17 +7,18 @@ import io
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from chalice.app import Request
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.errors import InvalidInputError
-from chalicelib.domain.rate_limits import address_range
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
-from chalicelib.services.visitor import Visitor
+
+if TYPE_CHECKING:
+    from chalicelib.services.visitor import Visitor
 
 MAX_FIELDS = 400
 MAX_FORM = 64 * 1024
@@ -112,11 +113,14 @@ def own_origins(request: Request, public_url: str) -> set[str]:
     return origins
 
 
-def visitor(request: Request) -> Visitor:
+def visitor(request: Request) -> "Visitor":
     """Give where a form comes from.
 
     Its network as API Gateway saw it, for no header can claim another.
     """
+    from chalicelib.domain.rate_limits import address_range  # noqa: PLC0415 - the first page limits nobody
+    from chalicelib.services.visitor import Visitor  # noqa: PLC0415 - as above
+
     identity: Mapping[str, Any] = request.context.get("identity") or {}
     network = address_range(str(identity.get("sourceIp") or ""))
     return Visitor(network, base_url(request, get_portal().settings.public_url))

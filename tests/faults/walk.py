@@ -538,8 +538,7 @@ class Walk:
                 self._pages[clinic, page] = opened
             early = instant(self.world.at - 2 * SKEW)
             nonce = f"{self.seed}-{mark}"
-            state = replace(
-                self._pages[clinic, page],
+            state = self._pages[clinic, page]._replace(
                 nonce=nonce,
                 opened_at=early,
                 source=mark,

@@ -20,7 +20,6 @@ from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import SHARDS, person_key
-from chalicelib.store.lookup import Directory
 from chalicelib.store.table import ConflictError, Item
 from chalicelib.store.writes import NOT_DUE, Replace, SetDue
 from infra.build.tools import dynamodb_local
@@ -204,7 +203,7 @@ def test_a_clinic_whose_key_cannot_be_had_holds_up_no_other(portal: Portal) -> N
     for clinic in (RIGA, TBILISI):
         decide(portal, ANNA, clinic=clinic)
     clinics = Clinics(portal.table, OneIsLost(), portal.clinics.clock)
-    broken = replace(portal, clinics=clinics, directory=Directory(portal.table, clinics))
+    broken = replace(portal, clinics=clinics)
     run = keep(broken, HALF)
     assert (run.done["reminded"], run.whole) == (1, False)
     assert [word["clinic"] for word in unasked(portal)] == [TBILISI]

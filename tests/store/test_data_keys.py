@@ -14,7 +14,6 @@ from chalicelib.store import confirmation_codes, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
-from chalicelib.store.lookup import Directory
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import SetBlob
@@ -32,7 +31,7 @@ SECOND, THIRD = b"2" * 32, b"3" * 32
 def process(portal: Portal) -> Portal:
     """Give the portal as a process that was started a moment ago sees it."""
     shop = Clinics(portal.table, FixedKeys(), portal.clinics.clock)
-    return replace(portal, clinics=shop, directory=Directory(portal.table, shop))
+    return replace(portal, clinics=shop)
 
 
 def filled(portal: Portal) -> None:

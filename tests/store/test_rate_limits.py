@@ -128,8 +128,8 @@ def test_what_is_refused_reads_once_and_writes_nothing(
 @pytest.mark.parametrize(
     ("rule", "guard"),
     [
-        (RANGE, lambda at: replace(a_guard("link", (), at), range="192.0.2.0/24")),
-        (CLINIC, lambda at: replace(a_guard("link", (), at), shard=3)),
+        (RANGE, lambda at: a_guard("link", (), at)._replace(range="192.0.2.0/24")),
+        (CLINIC, lambda at: a_guard("link", (), at)._replace(shard=3)),
         (CONTACT, lambda at: a_guard("link", contact_subjects([ANNA]), at)),
     ],
 )
@@ -278,7 +278,7 @@ def taken(portal: Portal, guard: RateLimitCheck) -> int:
 def test_a_busy_process_pays_for_its_clinic_once_in_eight_posts(portal: Portal) -> None:
     """A clinic's bucket is one write for eight decisions, and none of a process that comes once."""
     key, writes = portal.clinics.key(RIGA), []
-    guards = [replace(a_guard("consent"), shard=5) for _ in range(31)]
+    guards = [a_guard("consent")._replace(shard=5) for _ in range(31)]
     for guard in guards:
         found = portal.table.get(portal.limits.keys_of(guard, key))
         taking = portal.limits.taking(guard, key, found)
@@ -295,21 +295,21 @@ def test_what_a_process_holds_of_a_clinic_is_void_when_the_bucket_would_be_full_
     portal: Portal,
 ) -> None:
     """However many processes there are, a clinic gets its rate, and its burst once more at most."""
-    key, guard = portal.clinics.key(RIGA), replace(a_guard("consent"), shard=6)
+    key, guard = portal.clinics.key(RIGA), a_guard("consent")._replace(shard=6)
     for _ in range(4):  # one, two, four: three are left of the last block
         portal.limits.spend(key, guard)
     assert taken(portal, guard) == 7
-    just = replace(guard, at=later(guard.at, CLINIC.refills_in - 1))
+    just = guard._replace(at=later(guard.at, CLINIC.refills_in - 1))
     portal.limits.spend(key, just)
     assert taken(portal, guard) == 7
-    over = replace(guard, at=later(guard.at, CLINIC.refills_in))
+    over = guard._replace(at=later(guard.at, CLINIC.refills_in))
     portal.limits.spend(key, over)
     assert taken(portal, over) == 1, "two were void, and who did not use a block takes one again"
 
 
 def test_a_post_whose_transaction_failed_leaves_its_process_nothing(portal: Portal) -> None:
     """Only what was paid for is held."""
-    key, guard = portal.clinics.key(RIGA), replace(a_guard("consent"), shard=7)
+    key, guard = portal.clinics.key(RIGA), a_guard("consent")._replace(shard=7)
     portal.limits.spend(key, guard)
     found = portal.table.get(portal.limits.keys_of(guard, key))
     assert another_process(portal).spend(key, guard)
@@ -326,7 +326,7 @@ def test_processes_together_take_no_more_than_a_shard_holds(portal: Portal) -> N
     for _ in range(12):
         for process in processes:
             try:
-                through += process.spend(key, replace(a_guard("consent"), shard=8))
+                through += process.spend(key, a_guard("consent")._replace(shard=8))
             except TooManyError:
                 continue
     assert through <= CLINIC.burst

@@ -3,7 +3,6 @@ it.
 """
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -103,4 +102,4 @@ def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> s
         secret, open_page(client, f"/{clinic}{page}").fields["state"], soon
     )
     assert state is not None
-    return replace(state, opened_at=instant(datetime.now(UTC) - ago)).to_token(secret)
+    return state._replace(opened_at=instant(datetime.now(UTC) - ago)).to_token(secret)

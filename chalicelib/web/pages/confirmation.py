@@ -26,9 +26,10 @@ from chalicelib.services.decisions import NoOpenQuestionError
 from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.store.links import OpenedLink, open_link
 from chalicelib.web.errors import retry_after
-from chalicelib.web.forms import MAX_NAME, Fields, first
+from chalicelib.web.forms import MAX_NAME
 from chalicelib.web.requests import form_fields, mount, query, visitor
 from chalicelib.web.responses import html, see_other
+from chalicelib.web.typed_fields import Fields, first
 
 CHOOSE = FieldError("sure", "choose_yes_no")
 NOTHING_TICKED = FieldError("purpose", "nothing_ticked")

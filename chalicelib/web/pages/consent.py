@@ -23,4 +23,4 @@ def withdrawal_page(request: Request, clinic: str) -> Response:
 
 def _in_force(clinic: str) -> Clinic:
     """Give the clinic as its notice in force describes it."""
-    return get_portal().directory.look_up(clinic).published.clinic
+    return get_portal().clinics.in_force(clinic).clinic

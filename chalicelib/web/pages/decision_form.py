@@ -6,15 +6,13 @@ is made here, so what only a personal link or a submitted form needs is not load
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
@@ -23,17 +21,17 @@ from chalicelib.store.shown_pages import (
     WITHDRAWAL_PAGE,
 )
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
-from chalicelib.web.forms import Fields, typed_again
 from chalicelib.web.requests import language, mount, query, source
 from chalicelib.web.responses import html
+from chalicelib.web.typed_fields import Fields, typed_again
 
 if TYPE_CHECKING:
+    from chalicelib.domain.submission import FieldError
     from chalicelib.services.invitee import Invitee
     from chalicelib.services.withdrawal_source import WithdrawalSource
 
 
-@dataclass(frozen=True, slots=True)
-class FormPage:
+class FormPage(NamedTuple):
     """A form as it is shown.
 
     Its template, the clinic whose questions it asks, and who need not type a contact.
@@ -109,14 +107,14 @@ def _show(page: FormPage) -> Response:
     return html(shown)
 
 
-def show_again(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
+def show_again(page: FormPage, fields: Fields, errors: "Sequence[FieldError]") -> Response:
     """Show the same page again: the errors first, what was typed kept, nothing stored."""
     state = state_of(page.template, page.clinic.id, fields)
     fresh = new_state(page.template, page.clinic, page.request)
     if state is None:
         state = fresh
     elif state.sha256 != fresh.sha256:  # another text or language than the form came from
-        state = replace(fresh, opened_at=state.opened_at)
+        state = fresh._replace(opened_at=state.opened_at)
     return html(_render(page, state, fields, errors), 422)
 
 
@@ -124,7 +122,7 @@ def _render(
     page: FormPage,
     state: FormState,
     fields: Fields | None = None,
-    errors: Sequence[FieldError] = (),
+    errors: "Sequence[FieldError]" = (),
 ) -> str:
     return get_portal().shown_pages.page(
         page.template,

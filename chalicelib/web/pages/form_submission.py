@@ -18,7 +18,7 @@ from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, 
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, state_of
-from chalicelib.web.forms import Fields, read_consent, read_withdrawal
+from chalicelib.web.forms import read_consent, read_withdrawal
 from chalicelib.web.pages.decision_form import (
     FormPage,
     consent_form_page,
@@ -29,6 +29,7 @@ from chalicelib.web.pages.decision_form import (
 )
 from chalicelib.web.requests import form_fields, mount, visitor
 from chalicelib.web.responses import see_other
+from chalicelib.web.typed_fields import Fields
 
 TOO_OLD = FieldError("errors", "page_too_old")
 NOTICE_CHANGED = FieldError("errors", "notice_changed")

@@ -15,9 +15,10 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation.templates import render
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
-from chalicelib.web.forms import Fields, read_written_to, typed_again
+from chalicelib.web.forms import read_written_to
 from chalicelib.web.requests import form_fields, language, mount, query, visitor
 from chalicelib.web.responses import html, see_other
+from chalicelib.web.typed_fields import Fields, typed_again
 
 _PAGE = "pages/link.html"
 TOO_OLD = FieldError("errors", "page_too_old")

@@ -4,7 +4,6 @@ Shows everything, changes, stops, hands out and erases.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from chalice.app import Request, Response
 
@@ -30,10 +29,11 @@ from chalicelib.store.links import OldLinkError
 from chalicelib.store.shown_pages import MANAGE_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, form_secret, new_nonce
-from chalicelib.web.forms import MAX_TYPED, Fields, first, read_changes, read_stops, typed_again
+from chalicelib.web.forms import read_changes, read_stops
 from chalicelib.web.pages.own_page_view import CLINIC_ASKED, CONTACT_ASKED, describe
 from chalicelib.web.requests import base_url, form_fields, mount, query, visitor
 from chalicelib.web.responses import JSON, BinaryResponse, html, rendered, see_other
+from chalicelib.web.typed_fields import MAX_TYPED, Fields, first, typed_again
 
 SEVERAL = FieldError("errors", "several_people")
 TOO_OLD = FieldError("errors", "page_too_old")
@@ -308,7 +308,7 @@ def _show_again(
     sent = _opened(page, fields)
     state = _new_state(page)
     if sent:
-        state = replace(state, opened_at=sent.opened_at)
+        state = state._replace(opened_at=sent.opened_at)
     shown = _render(request, page, state, fields, errors)
     return html(shown, 422, UNSTORED)
 

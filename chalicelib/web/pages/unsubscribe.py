@@ -17,7 +17,6 @@ from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.services import unsubscribe
 from chalicelib.services.unsubscribe import Unsubscription, open_unsubscription
-from chalicelib.web.forms import Fields
 from chalicelib.web.requests import (
     UnreadableBodyError,
     WrongTypeError,
@@ -27,6 +26,7 @@ from chalicelib.web.requests import (
     visitor,
 )
 from chalicelib.web.responses import html
+from chalicelib.web.typed_fields import Fields
 
 FIELD, VALUE = "List-Unsubscribe", "One-Click"
 """All that a mail program sends (RFC 8058, 3.2)."""

@@ -19,9 +19,9 @@ from chalicelib.receipts.errors import NotAReceiptError, UnknownKeyError, Unprov
 from chalicelib.services.verification import VerifiedReceipt, notice_began_later, verify_receipt
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.web.forms import Fields
 from chalicelib.web.requests import form_with_files, mount, query
 from chalicelib.web.responses import html
+from chalicelib.web.typed_fields import Fields
 
 MAX_RECEIPT = 8000
 """How much of what was typed stands in the field again: a signed receipt of any clinic."""
