@@ -284,7 +284,7 @@ def test_a_busy_process_pays_for_its_clinic_once_in_eight_posts(portal: Portal) 
         taking = portal.limits.taking(guard, key, found)
         portal.table.write(taking.writes)
         taking.done()
-        writes.append([each.amount for each in taking.writes if each.rule is CLINIC])
+        writes.append([each.amount for each in taking.writes if each.rule == CLINIC])
     assert list(itertools.chain(*writes)) == [1, 2, 4, 8, 8, 8]
     assert taken(portal, guards[0]) == 31
     assert another_process(portal).spend(key, guards[0])

@@ -5,14 +5,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
-from chalicelib.store.keys import personal_data_key, subject_pk
+from chalicelib.store.keys import Key, personal_data_key, subject_pk
+from chalicelib.store.writes import Count, SetNumber, Write
 from infra.operator import keys
 from infra.operator.arguments import CommandError
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
@@ -20,6 +21,21 @@ from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import only_person, signed
 
 NAME = "Anna Ozoliņa"
+
+
+STORED = {"values", "stored", "blob", "body", "was"}
+"""What a write stores, or found stored: it may be personal."""
+
+
+@pytest.mark.parametrize(
+    "kind", [each for each in get_args(Write) if each not in {Count, SetNumber}]
+)
+def test_a_write_never_says_what_it_stores(kind: Any) -> None:
+    """A traceback or a log that shows a write shows which item, and nothing of a patient's."""
+    write = kind(**{name: f"told {name}" for name in kind._fields} | {"key": Key("A", "B")})
+    said = repr(write)
+    assert said.startswith(f"{kind.__name__}(key=Key(")
+    assert not [name for name in STORED if f"told {name}" in said]
 
 
 def every_item(portal: Portal) -> Iterator[dict[str, Any]]:
