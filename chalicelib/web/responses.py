@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 class BinaryResponse(Response):
     """Bytes, marked as such whatever the client's ``Accept`` says.
@@ -65,10 +67,13 @@ def found(location: str) -> Response:
 
 def document(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON; a text is taken as JSON already written."""
-    written = body
-    if not isinstance(body, str):
-        written = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    written = body if isinstance(body, str) else compact_json(body)
     return _response(written, JSON, status, headers)
+
+
+def compact_json(value: object) -> str:
+    """Write JSON without spaces, letters as they are."""
+    return _COMPACT.encode(value)
 
 
 def problem(

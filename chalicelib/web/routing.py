@@ -6,7 +6,8 @@ not take two variable parts at one place, such as /{clinic} beside /{proxy+}.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 from chalice.app import Chalice
 
@@ -69,25 +70,43 @@ def find(segments: Sequence[str], resources: Collection[str]) -> tuple[str, dict
     Where several routes fit, a fixed word wins over a variable part, the first ones first. The
     first word of a route is no clinic's id, whatever comes after it.
     """
-    reserved = _first_words(resources)
+    reserved, by_length = _compiled(tuple(resources))
     best: tuple[list[bool], str, dict[str, str]] | None = None
-    for resource in resources:
-        parts = _parts(resource)
-        values = _match(parts, segments)
+    for route in by_length.get(len(segments), ()):
+        values = _match(route.parts, segments)
         if values is None:
             continue
-        if parts and _variable(parts[0]) and segments[0] in reserved:
+        if route.variable[:1] == [True] and segments[0] in reserved:
             continue
-        variable = [_variable(part) for part in parts]
-        if best is None or variable < best[0]:
-            best = variable, resource, values
+        if best is None or route.variable < best[0]:
+            best = route.variable, route.resource, values
     return (best[1], best[2]) if best else None
 
 
+class _Route(NamedTuple):
+    """A route with its parts, and which of them are variable."""
+
+    resource: str
+    parts: list[str]
+    variable: list[bool]
+
+
+@cache
+def _compiled(resources: tuple[str, ...]) -> tuple[set[str], dict[int, list[_Route]]]:
+    """Give the first words of the routes, and the routes by their number of parts."""
+    by_length: dict[int, list[_Route]] = {}
+    for resource in resources:
+        parts = _parts(resource)
+        route = _Route(resource, parts, [_variable(part) for part in parts])
+        by_length.setdefault(len(parts), []).append(route)
+    return _first_words(resources), by_length
+
+
 def _match(parts: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
-    """Give what is in the variable parts of a route, by name; None where an address is not its."""
-    if len(parts) != len(segments):
-        return None
+    """Give what is in the variable parts of a route of as many parts as the address has, by name.
+
+    None where the address is not its.
+    """
     values = {}
     for part, segment in zip(parts, segments, strict=True):
         if _variable(part):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,10 +13,13 @@ from chalicelib.portal import get_portal
 from chalicelib.store import signatures
 from chalicelib.store.keys import Key
 from chalicelib.web.requests import base_url
-from chalicelib.web.responses import document
+from chalicelib.web.responses import compact_json, document
 
 SECURITY_TXT_LASTS = timedelta(days=180)
 """Less than a year, as RFC 9116, 2.5.5 recommends."""
+
+_ADDRESS = "https://address-of-this-portal.invalid"
+"""Stands in the description where the portal's own address is filled in."""
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
 
@@ -52,6 +56,19 @@ def get_signing_keys(_: Request) -> Response:
 
 def get_open_api(request: Request) -> Response:
     """Describe the API (OpenAPI 3.1), with the address that this portal is served at."""
+    before, after = _description()
+    address = json.dumps(base_url(request, get_portal().settings.public_url), ensure_ascii=False)
+    caching = {"Cache-Control": "public, max-age=300"}
+    return document(f"{before}{address}{after}", headers=caching)
+
+
+@cache
+def _description() -> tuple[str, str]:
+    """Give the description as it is answered, before and after the portal's address.
+
+    Read and written once: it is half a megabyte.
+    """
     described = json.loads(_OPENAPI.read_text(encoding="utf-8"))
-    described["servers"][0]["url"] = base_url(request, get_portal().settings.public_url)
-    return document(described, headers={"Cache-Control": "public, max-age=300"})
+    described["servers"][0]["url"] = _ADDRESS
+    before, after = compact_json(described).split(json.dumps(_ADDRESS))
+    return before, after

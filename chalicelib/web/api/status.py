@@ -1,5 +1,6 @@
 """Calls that ask: the status of subjects, and the receipts of one."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from chalice.app import Request, Response
@@ -16,7 +17,7 @@ from chalicelib.services.status import (
 )
 from chalicelib.web.api.auth import authorize
 from chalicelib.web.api.body_reader import BodyReader, cursor
-from chalicelib.web.responses import document
+from chalicelib.web.responses import compact_json, document
 
 MAX_SUBJECTS = 100
 
@@ -26,17 +27,34 @@ def get_status(request: Request, clinic: str) -> Response:
     call = authorize(request, clinic, "status:read", read_status)
     found = find_status(get_portal(), call)
     country = call.lookup.published.clinic.country
-    results: list[dict[str, Any]] = []
+    results = []
     for number, (sent, subject) in enumerate(zip(call.body.as_sent, found.results, strict=True)):
+        members = {"subject": compact_json(sent)}
         if number in call.body.faults:
-            results.append({"subject": sent, "error": call.body.faults[number]})
-            continue
-        decisions = {}
-        for address, result in subject.decisions.items():
-            decisions[address] = _describe(result, country)
-        kinds = subject.contact_kinds
-        results.append({"subject": sent, "contact_kinds": kinds, "decisions": decisions})
-    return document({"at": found.at, "known_at": found.known_at, "results": results})
+            members["error"] = compact_json(call.body.faults[number])
+        else:
+            members["contact_kinds"] = compact_json(subject.contact_kinds)
+            members["decisions"] = _write_decisions(subject.decisions, country)
+        results.append(_object(members))
+    times = {"at": compact_json(found.at), "known_at": compact_json(found.known_at)}
+    return document(_object({**times, "results": f"[{','.join(results)}]"}))
+
+
+def _write_decisions(decisions: Mapping[str, PermissionResult], country: str) -> str:
+    """Write what is permitted of each question.
+
+    Most have the same result, which is described and written once: that nobody answered them.
+    """
+    written: dict[int, str] = {}
+    for result in decisions.values():
+        if id(result) not in written:
+            written[id(result)] = compact_json(_describe(result, country))
+    return _object({question: written[id(result)] for question, result in decisions.items()})
+
+
+def _object(members: Mapping[str, str]) -> str:
+    """Write a JSON object of members that are written; their names are plain words."""
+    return "{" + ",".join([f'"{name}":{text}' for name, text in members.items()]) + "}"
 
 
 def get_history(request: Request, clinic: str) -> Response:
@@ -45,12 +63,12 @@ def get_history(request: Request, clinic: str) -> Response:
     page = find_history(get_portal(), call)
     # Receipts are written as they are stored, byte for byte: the next one holds the hash.
     receipts = ",".join(receipt.canonical.decode() for receipt in page.receipts)
-    members = [f'"receipts":[{receipts}]']
+    members = {"receipts": f"[{receipts}]"}
     if call.key.member:
-        members.append(f'"withheld":{page.withheld}')
+        members["withheld"] = str(page.withheld)
     if page.cursor is not None:
-        members.append(f'"cursor":"{cursor(page.cursor)}"')
-    return document(f"{{{','.join(members)}}}")
+        members["cursor"] = f'"{cursor(page.cursor)}"'
+    return document(_object(members))
 
 
 def read_status(body: BodyReader) -> StatusQuestion:
