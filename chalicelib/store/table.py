@@ -5,7 +5,8 @@ person can read in the console) and at most one `blob` (compressed or sealed byt
 is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -122,8 +123,87 @@ class _DueTimes(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     due_at = UnicodeAttribute(range_key=True)
 
 
-class Item(Model):
-    """One item of the table; `_bind` gives the class for a certain table."""
+class Item:
+    """One item of the table as it was read.
+
+    PynamoDB would make a model of each, which for a status of a hundred people takes as long as
+    everything that is made of them.
+    """
+
+    __slots__ = ("_stored", "key")
+
+    def __init__(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take an item in DynamoDB's own form, such as ``{"pk": {"S": "CLINIC#riga"}, …}``."""
+        self._stored = stored
+        self.key = Key(stored["pk"]["S"], stored["sk"]["S"])
+
+    @property
+    def pk(self) -> str:
+        """The partition's key."""
+        return self.key.pk
+
+    @property
+    def sk(self) -> str:
+        """The item's key within its partition."""
+        return self.key.sk
+
+    @property
+    def body(self) -> str | None:
+        """What the item holds as text, mostly JSON."""
+        return self._text("body")
+
+    @property
+    def blob(self) -> bytes | None:
+        """What the item holds as bytes, compressed or sealed."""
+        stored = self._stored.get("blob")
+        return stored.get("B") if stored else None
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The item's entries by name; none where it has none."""
+        stored = self._stored.get("entries")
+        if not stored:
+            return {}
+        return {name: _plain(entry) for name, entry in stored.get("M", {}).items()}
+
+    @property
+    def number(self) -> int | None:
+        """What the item counts."""
+        stored = self._stored.get("number")
+        return _plain(stored) if stored else None
+
+    @property
+    def ttl(self) -> int | None:
+        """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days
+        late.
+        """
+        stored = self._stored.get("ttl")
+        return _plain(stored) if stored else None
+
+    @property
+    def due_shard(self) -> str | None:
+        """With `due_at` the key of the index of due times."""
+        return self._text("due_shard")
+
+    @property
+    def due_at(self) -> str | None:
+        """Since when something is due for a person (an instant)."""
+        return self._text("due_at")
+
+    def _text(self, name: str) -> str | None:
+        stored = self._stored.get(name)
+        return stored.get("S") if stored else None
+
+
+def _plain(stored: Mapping[str, Any]) -> Any:
+    """Read a text or a number in DynamoDB's own form; None for its NULL."""
+    if "N" in stored:
+        return json.loads(stored["N"])
+    return stored.get("S")
+
+
+class _Row(Model):
+    """An item as PynamoDB writes it, and asks for it; `_bind` gives the class for a table."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -132,26 +212,14 @@ class Item(Model):
     entries: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
     number = NumberAttribute(null=True)
     ttl = NumberAttribute(null=True)
-    """When DynamoDB may clear the item away (epoch seconds): housekeeping, which may come days
-    late."""
-
     due_shard = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute(null=True)
-    """Since when something is due for a person (an instant); with `due_shard` the key of the
-    index."""
-
     due_times = _DueTimes()
 
-    @property
-    def key(self) -> Key:
-        """The item's primary key."""
-        return Key(self.pk, self.sk)
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The item's entries by name; none where it has none."""
-        entries: MapAttribute[str, Any] | None = self.entries
-        return dict(entries.as_dict()) if entries is not None else {}  # type: ignore[no-untyped-call]
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Item:  # type: ignore[override]
+        """Give what was read as an `Item`."""
+        return Item(data)
 
 
 _SENT = {Delete: 0, Put: 1, Replace: 1}
@@ -163,17 +231,17 @@ class _Alone:
     """Takes writes as a transaction of PynamoDB does, and sends each at once."""
 
     @staticmethod
-    def save(model: Item, condition: Condition | None = None) -> None:
+    def save(model: _Row, condition: Condition | None = None) -> None:
         """Put an item."""
         model.save(condition)
 
     @staticmethod
-    def delete(model: Item, condition: Condition | None = None) -> None:
+    def delete(model: _Row, condition: Condition | None = None) -> None:
         """Delete an item."""
         model.delete(condition)
 
     @staticmethod
-    def update(model: Item, actions: list[Action], condition: Condition | None = None) -> None:
+    def update(model: _Row, actions: list[Action], condition: Condition | None = None) -> None:
         """Update an item; `Model.update` would have all of it sent back."""
         connection = model._get_connection()  # noqa: SLF001 - as in `Table.client`
         connection.update_item(model.pk, model.sk, actions=actions, condition=condition)
@@ -212,10 +280,9 @@ class Table:
         distinct = [key for key in dict.fromkeys(keys) if is_possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
-                for item in self._item.batch_get(
-                    distinct[start : start + BATCH], consistent_read=True
-                ):
-                    found[item.key] = item
+                batch = distinct[start : start + BATCH]
+                items: Iterator[Any] = self._item.batch_get(batch, consistent_read=True)
+                found.update({item.key: item for item in items})
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
         return found
@@ -247,14 +314,18 @@ class Table:
         """
         due_by = self._item.due_at <= until
         try:
-            for entry in self._item.query(due_shard(shard), due_by, index_name=DUE_INDEX):
+            entries: Iterator[Any] = self._item.query(
+                due_shard(shard), due_by, index_name=DUE_INDEX
+            )
+            for entry in entries:
                 yield entry.key
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
     def _query(self, pk: str, condition: Condition | None) -> Iterator[Item]:
         try:
-            yield from self._item.query(pk, condition, consistent_read=True)
+            items: Iterator[Any] = self._item.query(pk, condition, consistent_read=True)
+            yield from items
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
@@ -393,7 +464,7 @@ class Table:
             holds &= _numbered(item, write.number - 1)
         return actions, holds
 
-    def _new(self, put: Put | Replace) -> Item:
+    def _new(self, put: Put | Replace) -> _Row:
         return self._item(*put.key, **put.values)
 
     def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
@@ -412,11 +483,11 @@ class Table:
         raise UnavailableError(str(_code(error))) from error
 
 
-def _holds(item: type[Item], body: str | None) -> Condition:
+def _holds(item: type[_Row], body: str | None) -> Condition:
     return item.body.does_not_exist() if body is None else item.body == body
 
 
-def _set_due(item: type[Item], key: Key, due: str | None) -> list[Action]:
+def _set_due(item: type[_Row], key: Key, due: str | None) -> list[Action]:
     if due is None:
         return []
     if not due:
@@ -424,11 +495,11 @@ def _set_due(item: type[Item], key: Key, due: str | None) -> list[Action]:
     return [item.due_shard.set(due_shard(key.sk)), item.due_at.set(due)]
 
 
-def _numbered(item: type[Item], number: int | None) -> Condition:
+def _numbered(item: type[_Row], number: int | None) -> Condition:
     return item.number == number if number else item.number.does_not_exist()
 
 
-def _no_entry(item: type[Item]) -> Condition:
+def _no_entry(item: type[_Row]) -> Condition:
     return item.entries.does_not_exist() | (size(item.entries) == 0)  # type: ignore[no-any-return,no-untyped-call]
 
 
@@ -466,8 +537,8 @@ class _Connection(Connection):
         return make_session()
 
 
-def _bind(name: str, region_name: str, endpoint: str | None) -> type[Item]:
-    class Bound(Item):
+def _bind(name: str, region_name: str, endpoint: str | None) -> type[_Row]:
+    class Bound(_Row):
         class Meta:
             table_name = name
             region = region_name
