@@ -67,7 +67,8 @@ def confirmation_by_link(portal: Portal, opened: OpenedLink, now: Instant) -> Op
     """Give what waits for whoever follows a confirming link."""
     link, contact = opened.link, opened.recipient.contact
     number = link.receipt or ""
-    found = _find_open(portal, link.clinic, number, contact, link.addresses, now=now)
+    receipt = portal.receipts.find(link.clinic, number)
+    found = _find_open(portal, receipt, contact, link.addresses, now=now)
     if not found.questions:
         return found
     document = found.receipt.document
@@ -102,22 +103,20 @@ def confirmation_by_code(
     if code != short_code(key.link_secret(), number, phone):
         return None
     shown = portal.clinics.decided_under(clinic, document["notice"])
-    return _find_open(
-        portal, clinic, number, phone, confirmed_by(document, shown, typed, phone), now=check.at
-    )
+    questions = confirmed_by(document, shown, typed, phone)
+    return _find_open(portal, receipt, phone, questions, now=check.at)
 
 
 def _find_open(
     portal: Portal,
-    clinic: str,
-    number: str,
+    receipt: Receipt,
     contact: Contact,
     questions: Collection[QuestionId],
     *,
     now: Instant,
 ) -> OpenConfirmation:
     """Give which of these claims of a receipt still wait for this contact's owner."""
-    receipt = portal.receipts.find(clinic, number)
+    clinic = str(receipt.document["clinic"])
     lookup = portal.directory.look_up(clinic, [contact])
     person = _find_owner(lookup, contact, receipt.document)
     shown = portal.clinics.decided_under(clinic, receipt.document["notice"])

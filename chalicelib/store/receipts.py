@@ -43,8 +43,13 @@ class Receipts:
         self._table = table
 
     def find(self, clinic: str, number: str) -> Receipt:
-        """Give a receipt by its id; raise UnknownReceiptError."""
-        return self.issued(clinic, number)[0]
+        """Give a receipt by its id, in two round trips; raise UnknownReceiptError."""
+        subject, version = self._place(clinic, number)
+        key = receipt_key(clinic, subject, version)
+        found = self._table.get([key])
+        if key not in found:
+            raise UnknownReceiptError(number)
+        return read_receipt(found[key])
 
     def issued(self, clinic: str, number: str) -> tuple[Receipt, str | None]:
         """Give a receipt by its id, and the same as signed (JWS, compact).
@@ -52,13 +57,9 @@ class Receipts:
         None while it waits for its signature. Two round trips; the signature stands beside the
         receipt. Raises UnknownReceiptError.
         """
-        pointer = receipt_id_key(clinic, number)
-        pointing = self._table.get([pointer]).get(pointer)
-        if pointing is None or pointing.body is None:
-            raise UnknownReceiptError(number)
-        place = json.loads(pointing.body)
-        receipt_place = receipt_key(clinic, place["subject"], place["version"])
-        signature_place = signature_key(clinic, place["subject"], place["version"])
+        subject, version = self._place(clinic, number)
+        receipt_place = receipt_key(clinic, subject, version)
+        signature_place = signature_key(clinic, subject, version)
         found = self._table.get([receipt_place, signature_place])
         if receipt_place not in found:
             raise UnknownReceiptError(number)
@@ -66,6 +67,15 @@ class Receipts:
         from chalicelib.store.signatures import signed_receipt  # noqa: PLC0415 - the first page shows no receipt
 
         return receipt, signed_receipt(receipt, found.get(signature_place))
+
+    def _place(self, clinic: str, number: str) -> tuple[str, int]:
+        """Give whose receipt has this id, and which of theirs it is; raise UnknownReceiptError."""
+        pointer = receipt_id_key(clinic, number)
+        pointing = self._table.get([pointer]).get(pointer)
+        if pointing is None or pointing.body is None:
+            raise UnknownReceiptError(number)
+        place = json.loads(pointing.body)
+        return place["subject"], place["version"]
 
     def answers_as_of(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant

@@ -12,10 +12,11 @@ import pytest
 from chalicelib.domain.api_keys import digest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME, instant, moment
+from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import disclosed_texts
-from chalicelib.services import decisions, withdrawals
+from chalicelib.services import confirmation, decisions, withdrawals
 from chalicelib.store import confirmation_codes, timeline
 from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
@@ -75,6 +76,21 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
     round_trips.clear()
     assert confirmation_codes.try_code(portal.limits, key, receipt.id, ANNA_PHONE, guard)
     assert round_trips == ["BatchGetItem", "TransactWriteItems"]
+
+
+def test_confirming_by_code_reads_its_receipt_once(portal: Portal, round_trips: list[str]) -> None:
+    """The receipt in two reads, who may confirm, the try, and who is known under the phone."""
+    receipt = decisions.record(
+        portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE)
+    )
+    code = short_code(portal.clinics.key(RIGA).link_secret(), receipt.id, ANNA_PHONE)
+    guard = RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
+    round_trips.clear()
+    found = confirmation.confirmation_by_code(portal, RIGA, receipt.id, code, guard)
+    assert found is not None
+    assert found.receipt == receipt
+    reads = round_trips.count("BatchGetItem")
+    assert (reads, len(round_trips)) == (5, 6)
 
 
 def test_a_status_of_a_hundred_people_is_two_reads(portal: Portal, round_trips: list[str]) -> None:
