@@ -100,7 +100,7 @@ def _told(
     portal, hello, ratio = medians(times)
     print(f"  portal {portal:.0f} ms, hello-world {hello:.0f} ms on the processor,", end=" ")
     print(f"medians of {RUNS} runs each, over TLS")
-    print(f"  ratio {ratio:.2f}, pair by pair (budget {BUDGET})")
+    print(f"  ratio {ratio:.2f}, pair by pair (goal {BUDGET})")
     told: dict[str, Any] = {
         "portal_ms": round(portal, 1),
         "hello_ms": round(hello, 1),
