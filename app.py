@@ -64,6 +64,7 @@ def catch_up(event: CloudWatchEvent) -> None:
     portal = get_portal()
     until = partial(_out_of_time, event.context)
     delivery, letters = _delivery(portal), portal.settings.letters_per_round
+    first = jobs.first_shard(portal.clock())
     jobs.run_all(
         [
             partial(jobs.carry_orders, portal, until(ORDERS_STOP_BEFORE)),
@@ -73,9 +74,11 @@ def catch_up(event: CloudWatchEvent) -> None:
                 portal.table,
                 portal.clinics,
                 until(CLEARING_STOPS_BEFORE),
-                jobs.first_shard(portal.clock()),
+                first,
             ),
-            partial(jobs.sign_waiting, portal.table, portal.signer, until(SIGNING_STOPS_BEFORE)),
+            partial(
+                jobs.sign_waiting, portal.table, portal.signer, until(SIGNING_STOPS_BEFORE), first
+            ),
             partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
         ]
     )

@@ -124,7 +124,7 @@ class Copier:
         self.original = original
         self._key = key = portal.clinics.key(clinic)
         self._signer = portal.signer
-        self._signing_key = self._signer.current()
+        self._signing_key = self._signer.current(lambda _: None)  # published with the original
         self._protected = jws.header(self._signing_key.jwk)
         self._index: dict[bytes, int] = {}
         person = original.person

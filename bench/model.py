@@ -124,7 +124,6 @@ def measured(bench: Mapping[str, Any], scale: Mapping[str, Any] | None, deed: st
 
 _SHARDED = {
     "UNSENT#": "outbox",
-    "UNSIGNED#": "signing",
     "#ROLL#": "list of people",
     "#COUNT#": "counters",
 }

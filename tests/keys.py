@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.receipts import jws
 from chalicelib.store.kms_signer import (
+    Publish,
     Signer,
     SigningKey,
     SigningUnavailableError,
@@ -50,10 +51,11 @@ class OwnKey(Signer):
         )
         return SigningKey(public_jwk(der), hashlib.sha256(der).hexdigest())
 
-    def current(self) -> SigningKey:
+    def current(self, publish: Publish) -> SigningKey:
         """Give the key."""
         if self.away:
             raise SigningUnavailableError("away")
+        publish(self.key.jwk)
         return self.key
 
     def sign(self, key: SigningKey, message: bytes) -> bytes:

@@ -1,22 +1,24 @@
 """What follows a decision, from the table's stream: count and sign its receipt, send its messages.
 
-Nothing depends on it. A receipt keeps its mark until it is counted and signed, and an item stays in
-the outbox until it is carried out: whatever is not done here, the clock's round does (`catch_up`).
-Nothing is done twice either, however often the stream repeats itself.
+Nothing depends on it. An item stays in the outbox until the receipt is counted and signed and the
+messages are sent: whatever is not done here, the clock's round does (`catch_up`). Nothing is done
+twice either, however often the stream repeats itself.
 """
 
-import json
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
-from chalicelib.domain.receipts import Receipt
-from chalicelib.jobs import counting, overwrites, signing
+from chalicelib.jobs import overwrites
+from chalicelib.jobs.signing import GROUP, ReceiptSigning, note_signed
 from chalicelib.messages.delivery import Delivery
+from chalicelib.store import outbox
 from chalicelib.store.keys import Key
 from chalicelib.store.kms_signer import Signer
-from chalicelib.store.table import ContendedError, Table, UnavailableError
+from chalicelib.store.outbox import NO_MESSAGE, OutboxItem
+from chalicelib.store.table import Table
 
 Record = Mapping[str, Any]
 """A record of a DynamoDB stream, as Lambda hands it over."""
@@ -29,27 +31,49 @@ def handle(
     out_of_time: OutOfTime,
     delivery: Delivery | None = None,
 ) -> dict[str, Any]:
-    """Work through a batch of stream records: count every receipt, then sign and send in time.
+    """Work through a batch of stream records: count and sign every receipt, then send in time.
 
-    Gives the numbers of the records that could not be counted just now, as Lambda wants them
-    (ReportBatchItemFailures): the stream sends those, and what comes behind them, again. What can
-    never be counted is not among them: sent again it would hold up those behind it. Messages come
-    last because they take longest.
+    Gives the numbers of the records whose receipts the table would not take just now, as Lambda
+    wants them (ReportBatchItemFailures): the stream sends those, and what comes behind them, again.
+    What cannot be signed is not among them: sent again it would hold up those behind it, and the
+    clock's round comes to it. Messages come last because they take longest.
     """
     records: Sequence[Record] = event.get("Records", [])
     try:
         overwrites.report(table, _keys(records, "MODIFY"), _keys(records, "REMOVE"))
-        receipts, failed = _count_receipts(table, records)
-        if signer is not None:
-            for _ in signing.sign_receipts(table, signer, receipts, out_of_time):
-                pass
+        left = [record for record in records if _is_new_in_outbox(record)]
+        # The table says what the items hold, or that they are gone by now.
+        items = outbox.still_there(table, [_key(record) for record in left])
+        signing = ReceiptSigning(table, signer, out_of_time)
+        items = _count_and_sign(table, signing, items)
         if delivery is not None:
-            # The table says what the items hold, or that they are gone by now.
-            left = [key for key in _keys(records, "INSERT") if key.pk.startswith("UNSENT#")]
-            delivery.carry_new(left, out_of_time)
-        return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+            delivery.carry_new(items, out_of_time)
+        contended = {item.key for item in items if item.number in signing.report.contended}
+        failed = [record for record in left if _key(record) in contended]
+        return {"batchItemFailures": [_failure(record) for record in failed]}
     finally:
         log.flush()
+
+
+def _count_and_sign(
+    table: Table, signing: ReceiptSigning, items: Sequence[OutboxItem]
+) -> list[OutboxItem]:
+    """Count and sign the receipts of some items, and take out those that ask for nothing else."""
+    rest, done = iter(items), []
+    while group := list(itertools.islice(rest, GROUP)):
+        for item in signing.sign_items(group):
+            done.append(item)
+            if item.entry.kind == NO_MESSAGE and not item.unsigned:
+                note_signed(table, item)
+    return done
+
+
+def _is_new_in_outbox(record: Record) -> bool:
+    return record["eventName"] == "INSERT" and _key(record).pk.startswith("UNSENT#")
+
+
+def _failure(record: Record) -> dict[str, str]:
+    return {"itemIdentifier": str(record["dynamodb"].get("SequenceNumber", ""))}
 
 
 def _keys(records: Sequence[Record], event_name: str) -> list[Key]:
@@ -60,37 +84,3 @@ def _keys(records: Sequence[Record], event_name: str) -> list[Key]:
 def _key(record: Record) -> Key:
     names = record["dynamodb"]["Keys"]
     return Key(names["pk"]["S"], names["sk"]["S"])
-
-
-def _count_receipts(table: Table, records: Sequence[Record]) -> tuple[list[Receipt], list[str]]:
-    """Count the receipts of a batch.
-
-    Give those that are counted, and the numbers of the records to be sent again.
-    """
-    counted: list[Receipt] = []
-    failed: list[str] = []
-    for record in records:
-        if record["eventName"] != "INSERT" or not _key(record).sk.startswith("RECEIPT#"):
-            continue
-        change = record["dynamodb"]
-        try:
-            receipt = _count(table, change["NewImage"]["body"]["S"].encode())
-        except (ContendedError, UnavailableError) as error:
-            log.log().warning("not counted", error=type(error).__name__)
-            log.count("CountingFailed")
-            failed.append(str(change.get("SequenceNumber", "")))
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one record, the others are done
-            log.fault(error)
-            log.count("CountingFailed")
-        else:
-            counted.append(receipt)
-    return counted, failed
-
-
-def _count(table: Table, canonical: bytes) -> Receipt:
-    receipt = Receipt(json.loads(canonical), canonical)
-    new = counting.count(table, receipt)
-    # By person and version: a receipt's number opens its page, and so stays out of the log.
-    about = {name: receipt.document[name] for name in ("clinic", "subject", "version")}
-    log.log().info("receipt", **about, counted=new)
-    return receipt

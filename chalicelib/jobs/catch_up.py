@@ -88,16 +88,19 @@ def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
             done["failed"] += 1
 
 
-def sign_waiting(table: Table, signer: Signer | None, out_of_time: OutOfTime) -> None:
-    """Count and sign what still waits."""
+def sign_waiting(
+    table: Table, signer: Signer | None, out_of_time: OutOfTime, first: int = 0
+) -> None:
+    """Count and sign what still waits, from the shard of the number `first` on."""
+    told = 0
     try:
+        for report in signing.sign_waiting(table, signer, out_of_time, first):
+            if report.signed - told >= _PROGRESS_EVERY:
+                told = report.signed
+                log.log().info("signing", signed=report.signed, failed=report.failed)
         if signer is None:
-            report = signing.count_waiting(table, out_of_time)
             log.log().warning("nothing is signed: SIGNING_KEY is not set", counted=report.counted)
             return
-        for report in signing.sign_waiting(table, signer, out_of_time):
-            if report.signed and not report.signed % _PROGRESS_EVERY:
-                log.log().info("signing", signed=report.signed, failed=report.failed)
         log.log().info(
             "signed",
             signed=report.signed,

@@ -1,55 +1,27 @@
-"""Counts receipts, each once: behind the stream, by the clock's round, by an operator's recount.
+"""Counts a clinic's receipts again, for an operator, and compares them with the daily counters.
 
-A receipt is counted in the transaction that writes its COUNTED mark, so that whoever comes second
-counts nothing. No counter depends on the stream: a receipt is signed only once it is counted, and
-the mark that it waits to be signed (`UNSIGNED#`) leads the clock's round to it; `recount` finds
-what was lost in any other way.
+Each receipt is counted once, with its signature (`jobs.signing`): one that has neither a signature
+nor the mark of a receipt counted without one was lost, and is counted and signed here in the same
+way. So it may run while the portal counts.
 """
 
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from chalicelib import log
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs.signing import Pause, ReceiptSigning
 from chalicelib.store import people, statistics
-from chalicelib.store.keys import counted_key, subject_pk
+from chalicelib.store.keys import counted_key, signature_key, subject_pk
+from chalicelib.store.kms_signer import Signer, SigningUnavailableError
 from chalicelib.store.receipts import read_receipt
-from chalicelib.store.table import ConflictError, ContendedError, Table
-
-ATTEMPTS = 5
-"""How often a receipt is counted again while others count in the same counters."""
-
-_FIRST_PAUSE = 0.02
+from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 
 SETTLED = timedelta(hours=1)
 """How long after its end a day can still get a receipt, from a function whose clock is late."""
-
-Pause = Callable[[float], None]
-"""Waits for so many seconds."""
-
-
-def count(table: Table, receipt: Receipt, pause: Pause = time.sleep) -> bool:
-    """Count a receipt; tell False where it was counted before.
-
-    Raises ContendedError, UnavailableError.
-    """
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            spread = 0.5 + random.random() / 2  # noqa: S311 - so that retries do not meet again
-            pause(_FIRST_PAUSE * 2**attempt * spread)
-        try:
-            new = statistics.count_receipt(table, receipt)
-        except ContendedError:
-            continue
-        if new:
-            log.count("ReceiptCounted")
-        return new
-    raise ContendedError
 
 
 @dataclass(slots=True)
@@ -66,6 +38,7 @@ class Recount:
     found: int = 0
     """How many receipts had not been counted, and are now."""
     unreadable: int = 0
+    """How many cannot be read or signed, and are not counted."""
     days: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
@@ -88,22 +61,27 @@ class CountDifference:
     receipts: int
 
 
-def recount(table: Table, state: Recount, pause: Pause = time.sleep) -> Iterator[Recount]:
+def recount(
+    table: Table, state: Recount, signer: Signer | None, pause: Pause = time.sleep
+) -> Iterator[Recount]:
     """Go through everybody's receipts, from where the recount stands; count what never was.
 
     Gives after each person how far it came. It may run while the portal counts, and again: what has
-    its mark is not counted twice. Raises ContendedError, UnavailableError; then it goes on from
-    where it stands.
+    its mark is not counted twice. Without a signer receipts are counted alone: only for a portal
+    that signs nothing. Raises ContendedError, UnavailableError, SigningUnavailableError; then it
+    goes on from where it stands.
     """
     for item in people.iter_items(table, state.clinic, after=state.after):
         subject = item.sk
-        _recount_person(table, state, subject, pause)
+        _recount_person(table, state, subject, signer, pause)
         state.people += 1
         state.after = subject
         yield state
 
 
-def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) -> None:
+def _recount_person(
+    table: Table, state: Recount, subject: str, signer: Signer | None, pause: Pause
+) -> None:
     receipts: list[Receipt] = []
     unreadable = 0
     for item in table.partition(subject_pk(state.clinic, subject), "RECEIPT#"):
@@ -115,30 +93,34 @@ def _recount_person(table: Table, state: Recount, subject: str, pause: Pause) ->
             continue
         if state.first <= day <= state.last:
             receipts.append(receipt)
-    found = _count_uncounted(table, state.clinic, receipts, pause)
+    signing = ReceiptSigning(table, signer, lambda: False, pause)
+    signing.sign_receipts(_uncounted(table, state.clinic, receipts))
+    for error in signing.report.left.values():
+        if isinstance(error, ContendedError | UnavailableError | SigningUnavailableError):
+            raise error
+    receipts = [receipt for receipt in receipts if receipt.id not in signing.report.left]
     # All at once, when nothing can fail any more: a recount that goes on sees this person again or
     # not at all.
     for receipt in receipts:
         counts = state.days.setdefault(_day_of(receipt), Counter())
         counts.update(statistics.count_of_day(receipt))
     state.receipts += len(receipts)
-    state.found += found
-    state.unreadable += unreadable
+    state.found += signing.report.counted
+    state.unreadable += unreadable + len(signing.report.left)
 
 
 def _day_of(receipt: Receipt) -> str:
     return str(receipt.document["recorded_at"])[:10]
 
 
-def _count_uncounted(table: Table, clinic: str, receipts: Sequence[Receipt], pause: Pause) -> int:
-    """Count those of these receipts that have no mark of being counted; give how many are new."""
-    marks = {receipt.id: counted_key(clinic, receipt.id) for receipt in receipts}
-    marked = table.get(list(marks.values()))
-    found = 0
+def _uncounted(table: Table, clinic: str, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """Give those of a person's receipts that are neither signed nor counted without that."""
+    marks = {}
     for receipt in receipts:
-        if marks[receipt.id] not in marked:
-            found += count(table, receipt, pause)
-    return found
+        place = receipt.document["subject"], receipt.document["version"]
+        marks[receipt.id] = signature_key(clinic, *place), counted_key(clinic, receipt.id)
+    marked = table.get([key for keys in marks.values() for key in keys])
+    return [receipt for receipt in receipts if marked.keys().isdisjoint(marks[receipt.id])]
 
 
 def differences(table: Table, state: Recount) -> list[CountDifference]:

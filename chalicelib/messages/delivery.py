@@ -4,7 +4,8 @@ Letters that nobody asked for are sent by the clock alone, so many in a round, w
 has been tried.
 
 No patient waits for a message, and none is lost: a decision leaves its item in the outbox in its
-own transaction, and the item goes only when each of its messages has an outcome. What fails is
+own transaction, and the item goes only when each of its messages has an outcome (where its receipt
+is not signed yet, it stays for that, without contacts). What fails is
 tried again later, and at last set aside for an operator; it holds up nothing else. Where an item
 leads to no message, the reason is logged, counted and kept; items of a person who is erased
 meanwhile go with the erasure.
@@ -39,7 +40,7 @@ from chalicelib.store import bounces, deliveries, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key, letter_key, outbox_key
+from chalicelib.store.keys import letter_key, outbox_key
 from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.outbox import OutboxItem
@@ -116,12 +117,8 @@ class Delivery:
     budgets: Budgets = field(default_factory=Budgets)
     now: Callable[[], Instant] = _clock
 
-    def carry_new(self, keys: Iterable[Key], out_of_time: OutOfTime) -> DeliveryReport:
-        """Send what was just left.
-
-        A key that comes again, from a stream that repeats itself, has nothing to send.
-        """
-        items = outbox.still_there(self.table, list(keys))
+    def carry_new(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
+        """Send what was just left in the outbox."""
         return self.carry(self._possible(items), out_of_time)
 
     def carry_waiting(self, out_of_time: OutOfTime, first: int = 0) -> DeliveryReport:
@@ -179,12 +176,13 @@ class Delivery:
         return report
 
     def _possible(self, items: Iterable[OutboxItem]) -> Iterable[OutboxItem]:
-        """Leave out, without a transport, all but requests for links.
+        """Leave out what leads to no message; without a transport, all but requests for links.
 
         What those hold the clinic's key alone can read, until they are expanded.
         """
         for item in items:
-            if self.transport or item.entry.kind == outbox.LINK_REQUEST:
+            sendable = self.transport and item.entry.kind != outbox.NO_MESSAGE
+            if sendable or item.entry.kind == outbox.LINK_REQUEST:
                 yield item
 
     def _carry_one(self, item: OutboxItem, report: DeliveryReport) -> None:

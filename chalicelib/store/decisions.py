@@ -22,10 +22,14 @@ from chalicelib.store.keys import (
     personal_data_key,
     receipt_id_key,
     receipt_key,
-    unsigned_key,
 )
 from chalicelib.store.lookup import Identification, Lookup
-from chalicelib.store.outbox import OTHERS, outbox_writes, why_nothing_is_left
+from chalicelib.store.outbox import (
+    OTHERS,
+    outbox_writes,
+    unsigned_write,
+    why_nothing_is_left,
+)
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
 from chalicelib.store.writes import NOT_DUE, Put, Replace, SetBody, SetEntry, Write
 
@@ -37,11 +41,15 @@ def outbox_writes_for(
     subject: Subject,
     receipt: Receipt,
 ) -> list[Write]:
-    """Give the items that a decision leaves in the outbox, with the contacts it was made under."""
+    """Give what a decision leaves in the outbox, with the contacts it was made under.
+
+    Every decision leaves something: its receipt is to be counted and signed.
+    """
     given = _reachable_contacts(identification, lookup)
     reachable = bool(given or subject.contacts)
     if why_nothing_is_left(receipt.document, follows=identification.follows, reachable=reachable):
-        return []
+        version = receipt.document["version"]
+        return [unsigned_write(key.clinic, receipt.document["subject"], version, receipt.id)]
     to = OTHERS if identification.informed_by_order else ""
     return outbox_writes(key, subject, receipt, given, identification.base, to=to)
 
@@ -108,12 +116,11 @@ def decision_writes(
 
 
 def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write the receipt, its place by its id, and the mark that it waits for its signature."""
+    """Write the receipt, and its place by its id."""
     place = json.dumps({"subject": after.id, "version": after.version})
     return [
         Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
         Put(receipt_id_key(clinic, receipt.id), {"body": place}),
-        Put(unsigned_key(clinic, receipt.id), {"body": place}),
     ]
 
 

@@ -113,11 +113,13 @@ def _lookups_of(key: ClinicKey, request: OutboxItem) -> list[str]:
 def clear_remains(table: Table, mark: PendingErasure) -> None:
     """Remove what an erased person left: encrypted data, outbox items, contacts of nobody.
 
-    Safe to repeat; the mark goes last, and with it the last trace of the contacts.
+    A receipt that is not signed yet keeps its item, without contacts. Safe to repeat; the mark goes
+    last, and with it the last trace of the contacts. Raises ContendedError.
     """
     clinic, subject = mark.clinic, mark.subject
-    sealed = (item.key for item in table.partition(subject_pk(clinic, subject), "SEALED#"))
-    _delete(table, itertools.chain(sealed, _unsent(table, clinic, subject)))
+    _delete(table, (item.key for item in table.partition(subject_pk(clinic, subject), "SEALED#")))
+    outbox.forget_contacts(table, clinic, _numbers(table, clinic, subject))
+    _delete(table, (open_claims_key(clinic, number) for number in _numbers(table, clinic, subject)))
     for lookup, place in mark.contacts.items():
         _clear_contact(table, mark, contact_key(clinic, lookup, place))
         _clear_head(table, clinic, lookup)
@@ -162,13 +164,13 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
         _delete(table, itertools.chain(marks, earlier))
 
 
-def _unsent(table: Table, clinic: str, subject: str) -> Iterator[Key]:
+def _numbers(table: Table, clinic: str, subject: str) -> Iterator[str]:
+    """Give the numbers under which a person may be told something, or confirm by a code."""
     pk = subject_pk(clinic, subject)
     for item in table.partition(pk, "RECEIPT#"):
-        number = json.loads(item.body or "")["id"]
-        yield from (make(clinic, number) for make in _TELLING)
+        yield json.loads(item.body or "")["id"]
     for item in table.partition(pk, "TOLD#"):
-        yield from (make(clinic, reminders.number(item)) for make in _REMINDING)
+        yield reminders.number(item)
 
 
 def _outside(clinic: str, item: Item) -> Sequence[Key]:

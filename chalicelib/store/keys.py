@@ -21,6 +21,15 @@ def shards_from(first: int) -> str:
     return SHARDS[start:] + SHARDS[:start]
 
 
+COUNT_SHARDS = 8
+"""Among how many items the counts of one clinic, day and source are spread: as many as transactions
+may count at once before two often meet in one."""
+
+AUDIT_SHARDS = 4
+"""Among how many partitions one clinic's audit of a day is spread: each takes 1,000 lines a
+second."""
+
+
 class Key(NamedTuple):
     """The two parts of an item's primary key."""
 
@@ -109,17 +118,18 @@ def signature_key(clinic: str, subject: str, version: int) -> Key:
 
 
 def unsigned_key(clinic: str, receipt_id: str) -> Key:
-    """The mark of a receipt that waits to be signed.
+    """The mark of a receipt that waits to be signed, as it was before the outbox's item was it.
 
-    In sixteen partitions, so that none takes every write.
+    In sixteen partitions.
     """
     return Key(f"UNSIGNED#{receipt_id[0]}", f"{clinic}#{receipt_id}")
 
 
 def outbox_key(clinic: str, number: str) -> Key:
-    """What is still to be told about: an item of the outbox, by a number that nobody can guess.
+    """What is still to be done after a decision: an item of the outbox, by its receipt's id.
 
-    In sixteen partitions.
+    What no decision led to has another number that nobody can guess. In sixteen partitions, so that
+    none takes every write.
     """
     return Key(f"UNSENT#{number[0]}", f"{clinic}#{number}")
 
@@ -259,13 +269,38 @@ def personal_data_key(clinic: str, subject: str, what: str) -> Key:
 
 
 def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
-    """One line of the clinic's audit, in a partition per day."""
-    return Key(f"CLINIC#{clinic}#AUDIT#{recorded_at[:10]}", f"{recorded_at}#{entry}")
+    """One line of the clinic's audit, by its own id in one of a day's partitions."""
+    shard = int(entry[0], 16) % AUDIT_SHARDS
+    return Key(f"{_audit(clinic, recorded_at)}#{shard}", f"{recorded_at}#{entry}")
+
+
+def audit_partitions(clinic: str, day: str) -> list[str]:
+    """Give every partition in which a day's audit may stand: before there were shards, in one."""
+    return [_audit(clinic, day), *(f"{_audit(clinic, day)}#{n}" for n in range(AUDIT_SHARDS))]
+
+
+def _audit(clinic: str, day: str) -> str:
+    return f"CLINIC#{clinic}#AUDIT#{day[:10]}"
 
 
 def count_key(clinic: str, day: str, what: str) -> Key:
-    """One daily counter, per purpose and state, so that no single item takes every write."""
+    """One daily counter by question, state and source: of earlier days, and corrections."""
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
+
+
+def counts_key(clinic: str, day: str, source: str, shard: int) -> Key:
+    """The counts of one day and source, in a few items so that none takes every write."""
+    return Key(count_key(clinic, day, "").pk, f"#{shard}#{source}")
+
+
+def is_counts_key(key: Key) -> bool:
+    """Tell whether an item holds counts by name; a question's id never begins with "#"."""
+    return key.sk.startswith("#")
+
+
+def source_of_counts(key: Key) -> str:
+    """Give the source that an item of counts is about."""
+    return key.sk.split("#", 2)[2]
 
 
 def bucket_key(clinic: str, digest: str) -> Key:
@@ -299,7 +334,7 @@ def open_claims_key(clinic: str, receipt_id: str) -> Key:
 
 
 def counted_key(clinic: str, receipt_id: str) -> Key:
-    """The mark that a receipt has been counted."""
+    """The mark that a receipt has been counted which was not signed at once."""
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "COUNTED")
 
 

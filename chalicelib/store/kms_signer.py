@@ -5,7 +5,8 @@ names the key that signed it, and every public key stays published.
 """
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,14 @@ from chalicelib.store.aws import AwsClients
 
 RAW_BYTES = 4096
 """How much KMS signs undigested, which is the only way it signs with Ed25519."""
+
+
+KEY_KNOWN_FOR = 300.0
+"""For how many seconds a process goes by what KMS said of the alias: so at busy times each receipt
+is one call."""
+
+Publish = Callable[[Mapping[str, str]], None]
+"""Publishes the public half of a key, as a JWK, for good."""
 
 
 class SigningUnavailableError(ServiceUnavailableError):
@@ -47,8 +56,11 @@ class SigningKey:
 class Signer(Protocol):
     """What signs: KMS, or a key of their own in tests of the stores."""
 
-    def current(self) -> SigningKey:
-        """Give the key that signs now; raise SigningUnavailableError."""
+    def current(self, publish: Publish) -> SigningKey:
+        """Give the key that signs now, its public half given to `publish` before.
+
+        Raises SigningUnavailableError, and what `publish` raises.
+        """
 
     def sign(self, key: SigningKey, message: bytes) -> bytes:
         """Sign as JWS wants it (RFC 7518, 3.4: r and s).
@@ -60,15 +72,28 @@ class Signer(Protocol):
 class KmsSigner:
     """Signs by the KMS key behind an alias."""
 
-    def __init__(self, aws: AwsClients, alias: str) -> None:
+    def __init__(
+        self, aws: AwsClients, alias: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._aws = aws
         self._alias = alias
+        self._clock = clock
+        self._key: SigningKey | None = None
+        self._known_until = 0.0
 
-    def current(self) -> SigningKey:
-        """Ask which key the alias leads to.
+    def current(self, publish: Publish) -> SigningKey:
+        """Tell which key the alias leads to, as it was asked at most `KEY_KNOWN_FOR` ago.
 
-        One call, made for a batch: a key changed by rotation signs the next.
+        After a rotation the key before signs that long, unless it cannot: then KMS is asked again.
         """
+        if self._key is None or self._clock() >= self._known_until:
+            self._key = None
+            key = self._ask()
+            publish(key.jwk)
+            self._key, self._known_until = key, self._clock() + KEY_KNOWN_FOR
+        return self._key
+
+    def _ask(self) -> SigningKey:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - never loaded for the core alone
 
         try:
@@ -96,6 +121,7 @@ class KmsSigner:
         try:
             signature = bytes(self._aws.client("kms").sign(KeyId=key.name, **asked)["Signature"])
         except (BotoCoreError, ClientError) as error:
+            self._key = None  # another may sign by now
             raise SigningUnavailableError(_reason(error)) from error
         return _from_der(signature) if key.jwk["alg"] == "ES256" else signature
 

@@ -1,8 +1,10 @@
-"""The outbox: what is still to be written to people, each item with the contacts it goes to.
+"""The outbox: what is still to be done after a decision, and what is still to be written to people.
 
-A decision leaves its item in its own transaction. The contacts are encrypted under the person's own
-key until they were written to: erasing the person makes them unreadable. An item that failed too
-often is set aside, for an operator.
+Every receipt leaves one item in its own transaction, which says both: that the receipt is to be
+counted and signed, and which contacts are to be told. The item goes when both are done; where only
+the signature is missing it stays without contacts. Contacts are encrypted under the person's own
+key: erasing the person makes them unreadable. An item whose messages failed too often is set aside,
+for an operator. What no decision led to (a reminder, a request for a link) has items too.
 
 There are two queues. What patients wait for, and hear at once, stands in one (`outbox_key`); letters
 that nobody asked for (LETTERS) in the other (`letter_key`), so that ten thousand of them stand in no
@@ -14,7 +16,7 @@ import hashlib
 import itertools
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -38,7 +40,7 @@ from chalicelib.store.keys import (
     reminder_key,
     shards_from,
 )
-from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, Item, Table
 from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
 
 Queue = Callable[[str, str], Key]
@@ -58,6 +60,9 @@ _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 DECIDED = "decided"
 """The kind of an item that a decision left; which messages follow is told by its receipt."""
 
+NO_MESSAGE = "no-message"
+"""The kind of an item whose receipt is only to be counted and signed: nobody is to be told."""
+
 LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its
 own key."""
@@ -70,15 +75,18 @@ UNREADABLE = "unreadable"
 nothing."""
 
 
+_REQUIRED = frozenset({"kind", "clinic", "subject", "lang", "base"})
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """Something to write about: its kind, the person, the receipt with its version, where links
-    lead.
+    """Something to be done: its kind, the person, the receipt with its version, where links lead.
 
-    `kind` is DECIDED, LINK_REQUEST or the value of a `messages.rules.Message`. `addresses` are the
-    questions it is about; of a new contact, the lookup key of the one it replaces. `at` is since
-    when something holds, `until` when it ends. `to` says which contacts hear of it, where not all
-    (OTHERS, TYPED).
+    `kind` is DECIDED, NO_MESSAGE, LINK_REQUEST or the value of a `messages.rules.Message`.
+    `addresses` are the questions it is about; of a new contact, the lookup key of the one it
+    replaces. `at` is since when something holds, `until` when it ends. `to` says which contacts
+    hear of it, where not all (OTHERS, TYPED). `signed` says of the item of a receipt that only its
+    messages are left.
     """
 
     kind: str
@@ -94,10 +102,12 @@ class OutboxEntry:
     tries: int = 0
     due: Instant = ""
     to: str = ""
+    signed: bool = False
 
     def stored(self) -> str:
-        """Write it, to be kept."""
-        return json.dumps(asdict(self))
+        """Write it, to be kept; what is empty is left out."""
+        kept = {name: value for name, value in asdict(self).items() if value or name in _REQUIRED}
+        return json.dumps(kept)
 
     @classmethod
     def read(cls, stored: str) -> "OutboxEntry":
@@ -122,6 +132,22 @@ class OutboxItem:
         return (
             self.body if self.entry.kind == UNREADABLE else replace(self.entry, **changed).stored()
         )
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether it stands for its receipt, too, which is still to be counted and signed."""
+        entry = self.entry
+        own = entry.kind in {DECIDED, NO_MESSAGE} and entry.receipt == self.number
+        return own and not entry.signed
+
+    @property
+    def receipt_place(self) -> tuple[str, str, int]:
+        """The clinic, the person and the version of the receipt it stands for."""
+        return self.entry.clinic, self.entry.subject, self.entry.version or 0
+
+    def now_signed(self) -> "OutboxItem":
+        """Give the item with its receipt signed; in the table it is as it was."""
+        return replace(self, entry=replace(self.entry, signed=True))
 
     @property
     def about(self) -> dict[str, int]:
@@ -237,8 +263,10 @@ def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
 
 def _queued(table: Table, queue: Queue, clinic: str) -> Iterator[OutboxItem]:
     for shard in SHARDS:
-        for item in table.partition(queue("", shard).pk, f"{clinic}#"):
-            yield _read(item)
+        for stored in table.partition(queue("", shard).pk, f"{clinic}#"):
+            item = _read(stored)
+            if item.entry.kind != NO_MESSAGE:
+                yield item
 
 
 def due_items(
@@ -249,7 +277,7 @@ def due_items(
     first: int = 0,
     out_of_time: OutOfTime = lambda: False,
 ) -> Iterator[OutboxItem]:
-    """Give everything of a queue that is due, of all clinics, strongly consistently, page by page.
+    """Give everything of a queue of which messages are due, of all clinics, strongly consistently.
 
     It begins at the shard of the number `first`, and ends where time is out, be it among items that
     are not due.
@@ -259,7 +287,16 @@ def due_items(
             if out_of_time():
                 return
             item = _read(stored)
-            if item.entry.due <= now:
+            if item.entry.kind != NO_MESSAGE and item.entry.due <= now:
+                yield item
+
+
+def unsigned_items(table: Table, first: int = 0) -> Iterator[OutboxItem]:
+    """Give the items whose receipts are still to be counted and signed, from a shard on."""
+    for shard in shards_from(first):
+        for stored in table.partition(outbox_key("", shard).pk, ""):
+            item = _read(stored)
+            if item.unsigned:
                 yield item
 
 
@@ -268,9 +305,32 @@ def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
     return [_read(item) for item in table.get(keys).values()]
 
 
+def finish_write(item: OutboxItem) -> Write:
+    """Give the write that takes an item out of the outbox: its messages are done.
+
+    Where its receipt is still to be signed it stays for that, without contacts and without where
+    links lead; a condition is that nobody else changed it since.
+    """
+    if not item.unsigned:
+        return Delete(item.key)
+    clinic, subject, version = item.receipt_place
+    left = OutboxEntry(NO_MESSAGE, clinic, subject, "", "", item.number, version)
+    return SetBody(item.key, left.stored(), was=item.body, blob=b"")
+
+
 def remove(table: Table, item: OutboxItem) -> None:
-    """Take an item out of the outbox: nothing is left to do for it."""
-    table.write_one(Delete(item.key))
+    """Take an item out of the outbox, as `finish_write` says."""
+    with contextlib.suppress(ConflictError):  # another was quicker: what that one wrote holds
+        table.write_one(finish_write(item))
+
+
+def note_signed(table: Table, item: OutboxItem) -> None:
+    """Note that the receipt of an item is counted and signed; take it out where that was all."""
+    if item.entry.kind == NO_MESSAGE:
+        table.write_one(Delete(item.key))
+        return
+    with contextlib.suppress(ConflictError):  # as above
+        table.write_one(SetBody(item.key, item.now_signed().rewritten(), was=item.body))
 
 
 def retry_later(table: Table, item: OutboxItem, now: Instant) -> bool:
@@ -300,14 +360,16 @@ def postpone(table: Table, item: OutboxItem, due: Instant, tries: int) -> None:
 def move_to_dead_letters(table: Table, item: OutboxItem, tries: int = 0) -> None:
     """Give an item up: it is set aside, for an operator to see and to send again.
 
-    A request for a link is removed: nobody waits for it any more.
+    A request for a link is removed: nobody waits for it any more. A receipt that is still to be
+    signed keeps its item for that.
     """
     if item.entry.kind == LINK_REQUEST:
         remove(table, item)
         return
     dead = dead_letter_key(item.entry.clinic, item.number)
     values = {"body": item.rewritten(tries=tries), "blob": item.encrypted}
-    table.write([Delete(item.key), Replace(dead, values)])
+    with contextlib.suppress(ConflictError):  # as in `postpone`
+        table.write([finish_write(item), Replace(dead, values)])
 
 
 def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
@@ -324,11 +386,42 @@ def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
 def requeue(table: Table, item: OutboxItem) -> None:
     """Put what was given up back into its queue, as if for the first time.
 
-    What was sent of it stays sent.
+    What was sent of it stays sent. Its receipt's own item may still be there, to be signed only.
+    Raises ConflictError where that is signed just now.
     """
-    values = {"body": item.rewritten(tries=0, due=""), "blob": item.encrypted}
-    key_of = queue_of(item.entry.kind)
-    table.write([Put(key_of(item.entry.clinic, item.number), values), Delete(item.key)])
+    body = item.rewritten(tries=0, due="")
+    key = queue_of(item.entry.kind)(item.entry.clinic, item.number)
+    there = table.get([key]).get(key)
+    back = (
+        SetBody(key, body, was=there.body, blob=item.encrypted)
+        if there
+        else Put(key, {"body": body, "blob": item.encrypted})
+    )
+    table.write([back, Delete(item.key)])
+
+
+def forget_contacts(table: Table, clinic: str, numbers: Iterable[str]) -> None:
+    """Remove what is still to be told under these numbers, and what was given up of it.
+
+    A receipt that is still to be signed keeps its item for that. Raises ContendedError where
+    somebody works on one of them just now.
+    """
+    places = (outbox_key, letter_key, dead_letter_key)
+    rest = iter(numbers)
+    while batch := list(itertools.islice(rest, BATCH // len(places))):
+        found = table.get([place(clinic, number) for place in places for number in batch])
+        writes: list[Write] = []
+        for item in map(_read, found.values()):
+            waits = item.unsigned and item.key == outbox_key(clinic, item.number)
+            if not waits:
+                writes.append(Delete(item.key))
+            elif item.entry.kind != NO_MESSAGE:
+                writes.append(finish_write(item))
+        try:
+            if writes:
+                table.write(writes)
+        except ConflictError as error:
+            raise ContendedError from error
 
 
 def _what(number: str) -> str:
@@ -381,34 +474,40 @@ def outbox_writes(
     *,
     to: str = "",
 ) -> list[Write]:
-    """Give the items a receipt leaves: one for its messages, one more where something waits.
+    """Give the items a receipt leaves whose messages are to be sent.
 
-    Without contacts (staff gave the clinic's own number) the messages go to those the person is
-    known under.
+    One of the outbox, one more where something waits. Without contacts (staff gave the clinic's own
+    number) the messages go to those the person is known under.
     """
     document = receipt.document
     clinic = document["clinic"]
     blob = key.encrypt(subject.id, subject.salt, _what(receipt.id), dump_contacts(contacts))
-    body = {
-        "kind": "decided",
-        "clinic": clinic,
-        "subject": subject.id,
-        "receipt": receipt.id,
-        "version": document["version"],
-        "lang": document["notice"]["lang"],
-        "base": base,
-        "to": to,
-    }
-    values = {"body": json.dumps(body), "blob": blob}
+    entry = OutboxEntry(
+        DECIDED,
+        clinic,
+        subject.id,
+        document["notice"]["lang"],
+        base,
+        receipt=receipt.id,
+        version=document["version"],
+        to=to,
+    )
+    values = {"body": entry.stored(), "blob": blob}
     writes: list[Write] = [Put(outbox_key(clinic, receipt.id), values)]
     if until := [
-        entry["confirm_by"] for entry in document["decisions"].values() if entry["confirm_by"]
+        answer["confirm_by"] for answer in document["decisions"].values() if answer["confirm_by"]
     ]:
         over = int(moment(max(until)).timestamp())
         writes.append(
             Put(open_claims_key(clinic, receipt.id), {**values, "number": 0, "ttl": over})
         )
     return writes
+
+
+def unsigned_write(clinic: str, subject: str, version: int, receipt: str) -> Put:
+    """Give the item of a receipt of which nobody is to be told: it is to be counted and signed."""
+    entry = OutboxEntry(NO_MESSAGE, clinic, subject, "", "", receipt, version)
+    return Put(outbox_key(clinic, receipt), {"body": entry.stored()})
 
 
 def decrypt_contacts(

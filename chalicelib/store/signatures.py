@@ -1,28 +1,16 @@
-"""Signatures of receipts, the marks of those that wait for one, every public key that ever
-signed.
-"""
+"""Signatures of receipts, and every public key that ever signed."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import jws
 from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
+from chalicelib.store.outbox import unsigned_write
 from chalicelib.store.table import ConflictError, Item, Table
 from chalicelib.store.writes import Delete, Put
-
-
-@dataclass(frozen=True, slots=True)
-class UnsignedReceipt:
-    """A receipt that waits to be signed: where it stands."""
-
-    clinic: str
-    receipt: str
-    subject: str
-    version: int
 
 
 def keep_key(table: Table, jwk: Mapping[str, str]) -> None:
@@ -38,11 +26,10 @@ def jwks(table: Table) -> dict[str, Any]:
     return {"keys": [json.loads(item.body or "") for item in table.partition(jwk_key("").pk, "")]}
 
 
-def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
-    """Keep the signature of a receipt and remove its mark, both or neither.
+def signature_write(receipt: Receipt, signed: str, at: Instant) -> Put:
+    """Give the write that keeps the signature of a receipt; a condition is that it has none.
 
-    `signed` is the receipt's JWS in compact form. Tells False where it was signed before: that
-    signature stands, and the mark goes.
+    `signed` is the receipt's JWS in compact form.
     """
     clinic, subject, version = (receipt.document[name] for name in ("clinic", "subject", "version"))
     protected, _, signature = signed.split(".")
@@ -52,15 +39,7 @@ def keep(table: Table, receipt: Receipt, signed: str, at: Instant) -> bool:
         "kid": jws.key_id(signed),
         "signed_at": at,
     }
-    unmark = Delete(unsigned_key(clinic, receipt.id))
-    try:
-        table.write(
-            [Put(signature_key(clinic, subject, version), {"body": json.dumps(body)}), unmark]
-        )
-    except ConflictError:
-        table.write([unmark])
-        return False
-    return True
+    return Put(signature_key(clinic, subject, version), {"body": json.dumps(body)})
 
 
 def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
@@ -74,20 +53,22 @@ def signed_receipt(receipt: Receipt, signature: Item | None) -> str | None:
     return jws.read_signed(f"{kept['protected']}..{kept['signature']}", receipt.canonical)
 
 
-def waiting(table: Table) -> Iterator[UnsignedReceipt]:
-    """Give every receipt that waits to be signed, of all clinics, page by page.
+def hand_over_earlier_marks(table: Table) -> None:
+    """Let the outbox take over the marks of receipts that wait, of before it had them.
 
-    A mark that cannot be read names nobody and version 0, where there is no receipt: it holds up no
-    other.
+    Where the outbox has an item of the receipt, that stands for it already. A mark that cannot be
+    read leads to no receipt, of which every round tells.
     """
     for shard in SHARDS:
         for item in table.partition(unsigned_key("", shard).pk, ""):
             clinic, _, receipt = item.sk.partition("#")
             try:
                 place = json.loads(item.body or "")
-                waits = UnsignedReceipt(
-                    clinic, receipt, str(place["subject"]), int(place["version"])
-                )
+                subject, version = str(place["subject"]), int(place["version"])
             except (ValueError, KeyError, TypeError):
-                waits = UnsignedReceipt(clinic, receipt, "", 0)
-            yield waits
+                subject, version = "", 0
+            unmark = Delete(item.key)
+            try:
+                table.write([unsigned_write(clinic, subject, version, receipt), unmark])
+            except ConflictError:
+                table.write([unmark])

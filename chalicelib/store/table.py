@@ -1,8 +1,9 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions.
 
 The only PynamoDB importer. Every item has a key, a `body` or named `entries` (JSON texts that a
-person can read in the console) and at most one `blob` (compressed or sealed bytes). Where it stands
-is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
+person can read in the console) and at most one `blob` (compressed or sealed bytes); counters have
+numbers by name. Where it stands is said in `keys`. `infra/template.yaml` says what the table's keys
+and its index are.
 """
 
 import json
@@ -23,6 +24,7 @@ from pynamodb.exceptions import (
     UpdateError,
 )
 from pynamodb.expressions.condition import Condition, size
+from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
@@ -39,7 +41,7 @@ from chalicelib.store.keys import (
     written_once,
 )
 from chalicelib.store.writes import (
-    Add,
+    AddCounts,
     Count,
     Delete,
     FirstEntry,
@@ -171,6 +173,15 @@ class Item:
         """What the item counts."""
         stored = self._stored.get("number")
         return _plain(stored) if stored else None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What a counter counts, by name (`AddCounts`): each is a number of its own."""
+        return {
+            name: _plain(stored)
+            for name, stored in self._stored.items()
+            if "N" in stored and name not in {"number", "ttl"}
+        }
 
     @property
     def ttl(self) -> int | None:
@@ -395,7 +406,7 @@ class Table:
                 transaction.update(item(*key), _set_due(item, key, due), _holds(item, was))
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
-            case Try() | Add() | SetNumber() | Count() | Spend():
+            case Try() | AddCounts() | SetNumber() | Count() | Spend():
                 transaction.update(item(*write.key), *self._counted(write))
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
@@ -415,24 +426,25 @@ class Table:
             case SetBlob(_, blob, was):
                 return [item.blob.set(blob)], item.blob == was
             case SetBody(key, body, was, sealed_anew, due):
-                sealed: list[Action] = (
-                    [item.blob.set(sealed_anew)] if sealed_anew is not None else []
-                )
+                sealed: list[Action] = []
+                if sealed_anew is not None:
+                    sealed = [item.blob.set(sealed_anew) if sealed_anew else item.blob.remove()]
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()
                 return [changed, *sealed, *_set_due(item, key, due)], _holds(item, was)
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
     def _counted(
-        self, write: Try | Add | SetNumber | Count | Spend
+        self, write: Try | AddCounts | SetNumber | Count | Spend
     ) -> tuple[list[Action], Condition | None]:
         """Give how an update moves its item's number on, and on what condition."""
         item = self._item
         match write:
             case Try(_, most):
                 return [item.number.add(1)], item.number < most
-            case Add(_, amount):
-                return [item.number.add(amount)], None
+            case AddCounts(_, amounts):
+                # Each is an attribute of its own: DynamoDB adds to no other.
+                return [Path([name]).add(count) for name, count in amounts.items()], None
             case SetNumber(_, number, was):
                 return [
                     item.number.set(number)

@@ -4,6 +4,7 @@
 `ConflictError`, and nothing is written.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.store.keys import Key
@@ -74,9 +75,9 @@ class SetBlob(NamedTuple):
 class SetBody(NamedTuple):
     """Replace the body of an item that still has the one it was read with.
 
-    The blob too, where one is given. `was` is None where it had none, or the item did not exist;
-    with a `body` of None it has none afterwards. `due` is for a place in the list of people: since
-    when something is due (`SetDue`); None leaves that as it is.
+    The blob too, where one is given; an empty one removes it. `was` is None where it had none, or
+    the item did not exist; with a `body` of None it has none afterwards. `due` is for a place in
+    the list of people: since when something is due (`SetDue`); None leaves that as it is.
     """
 
     key: Key
@@ -130,11 +131,11 @@ class MoveEntry(NamedTuple):
         return _kind_and_key(self)
 
 
-class Add(NamedTuple):
-    """Add to a counter, which may be new."""
+class AddCounts(NamedTuple):
+    """Add to the counts of an item, by their names; the item and each of them may be new."""
 
     key: Key
-    amount: int
+    amounts: Mapping[str, int]
 
 
 class SetNumber(NamedTuple):
@@ -215,7 +216,7 @@ Write = (
     | SetDue
     | NextNumber
     | MoveEntry
-    | Add
+    | AddCounts
     | SetNumber
     | Try
     | Count

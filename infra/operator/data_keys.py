@@ -102,7 +102,7 @@ def reencrypt(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress
         done.after = batch[-1].sk
         yield done
     for place, waiting in outbox.all_items(portal.table, clinic):
-        salt = _salt(portal.table, waiting)
+        salt = _salt(portal.table, waiting) if waiting.encrypted else ""
         if salt:
             name = (waiting.entry.subject, salt, waiting.encrypted_as)
             _reencrypt_value(portal.table, key, name, (place, waiting.encrypted), done)

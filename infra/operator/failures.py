@@ -24,7 +24,7 @@ from chalicelib.jobs.counting import Recount
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal, get_portal
 from infra.operator.arguments import CommandError, Commands, add_command, add_group
-from infra.operator.recount import go_through, settle
+from infra.operator.recount import go_through, settle, signer_of
 
 _HIDDEN_SECONDS = 900
 _PEEK_SECONDS = 5
@@ -132,9 +132,7 @@ def replay(
 
 
 def _count_and_sign(portal: Portal) -> SigningReport:
-    if portal.signer is None:
-        return signing.count_waiting(portal.table, lambda: False)
-    *_, tally = signing.sign_waiting(portal.table, portal.signer, lambda: False)
+    *_, tally = signing.sign_waiting(portal.table, signer_of(portal), lambda: False)
     return tally
 
 
@@ -146,7 +144,7 @@ def _recount_days(portal: Portal, pointers: list[GivenUp], now: Instant) -> list
     last = max(pointer.last for pointer in pointers)[:10]
     recounts = []
     for clinic in portal.clinics.all():
-        state = go_through(portal.table, Recount(clinic, first, last, now))
+        state = go_through(portal.table, Recount(clinic, first, last, now), portal.signer)
         settle(portal.table, state, lower=False)
         recounts.append(state)
     return recounts

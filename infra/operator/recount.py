@@ -17,7 +17,9 @@ from pathlib import Path
 
 from chalicelib.domain.instants import Instant
 from chalicelib.jobs.counting import Recount, differences, mend, recount
-from chalicelib.portal import get_portal
+from chalicelib.portal import Portal, get_portal
+from chalicelib.store import signatures
+from chalicelib.store.kms_signer import Signer
 from chalicelib.store.table import Table
 from infra.operator.arguments import (
     CommandError,
@@ -59,14 +61,26 @@ def add_to(commands: Commands) -> None:
     )
 
 
-def go_through(table: Table, state: Recount, kept: Path | None = None) -> Recount:
+def signer_of(portal: Portal) -> Signer | None:
+    """Return what signs; raise CommandError where the portal signs and this command could not.
+
+    A portal that signs counts each receipt with its signature, and in no other way.
+    """
+    if portal.signer is None and signatures.jwks(portal.table)["keys"]:
+        raise CommandError("SIGNING_KEY is not set: receipts are counted as they are signed.")
+    return portal.signer
+
+
+def go_through(
+    table: Table, state: Recount, signer: Signer | None, kept: Path | None = None
+) -> Recount:
     """Count everybody's receipts, and print the progress every two seconds.
 
     The progress is saved in the file `kept`, if one is given, so that `started` can go on from it.
     """
     printed = time.monotonic()
     try:
-        for _ in recount(table, state):
+        for _ in recount(table, state, signer):
             if time.monotonic() - printed > _EVERY_SECONDS:
                 printed = time.monotonic()
                 counts = f"{state.people} people, {state.receipts} receipts"
@@ -130,7 +144,7 @@ def _recount(arguments: argparse.Namespace) -> int:
     if state.after:
         counts = f"{state.people} people, {state.receipts} receipts"
         print(f"Goes on from where it was stopped: {counts}.")
-    state = go_through(table, state, kept)
+    state = go_through(table, state, signer_of(portal), kept)
     corrected, left = settle(table, state, lower=arguments.lower)
     kept.unlink(missing_ok=True)
     _print_result(state, corrected, left)

@@ -256,7 +256,7 @@ def _reported_by_status(walk: Walk, clinic: Clinic) -> Iterator[str]:
 def _signed(walk: Walk, clinics: list[Clinic]) -> Iterator[str]:
     """Every receipt is signed by a published key, and nothing waits to be."""
     portal = walk.world.portal
-    if waiting := len(list(signatures.waiting(portal.table))):
+    if waiting := len(list(outbox.unsigned_items(portal.table))):
         yield f"unsigned: {waiting} wait"
     jwks = signatures.jwks(portal.table)
     for clinic in clinics:

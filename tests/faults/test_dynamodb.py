@@ -13,7 +13,7 @@ from chalicelib.store.keys import Key
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import (
     NOT_DUE,
-    Add,
+    AddCounts,
     Count,
     Delete,
     FirstEntry,
@@ -83,7 +83,10 @@ def outcome(operation: Callable[..., Any], table: Table, argument: object) -> An
 def stored_items(table: Table) -> list[tuple[Any, ...]]:
     """Give everything a table holds under the keys of this test."""
     found = table.get(KEYS)
-    return [(key, i.body, i.blob, i.texts, i.number, i.ttl) for key, i in sorted(found.items())]
+    return [
+        (key, i.body, i.blob, i.texts, i.number, i.ttl, i.counts)
+        for key, i in sorted(found.items())
+    ]
 
 
 def a_write(rng: Random, key: Key, table: Table) -> Write:
@@ -115,7 +118,9 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
             SetBlob(
                 key, b"new", was=rng.choice([bytes((item.blob if item else None) or b"-"), b"z"])
             ),
-            SetBody(key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z"])),
+            SetBody(
+                key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z", b""])
+            ),
             SetBody(key, "x", was=body, due=rng.choice(DUE_TIMES)),
             SetDue(key, rng.choice(DUE_TIMES), was=body or "x"),
             RemoveEntry(key, name),
@@ -126,7 +131,7 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
             SetNumber(
                 key, number, was=rng.choice([int(item.number) if item and item.number else None, 2])
             ),
-            Add(key, rng.randrange(1, 5)),
+            AddCounts(key, {"a.b#np": rng.randrange(1, 5), rng.choice("yz"): 1}),
             Try(key, number + rng.randrange(-1, 2)),
             Count(key, number + rng.randrange(-1, 2), "counted", 7),
             Spend(key, RULE, rng.randrange(0, 400), fresh=rng.random() < 0.5),

@@ -47,7 +47,6 @@ PUT: dict[str, set[str]] = {
     "contact_key": {API, CATCH_UP, ROUND},
     "open_orders_key": {API},
     "order_key": {API},
-    "unsigned_key": {API, CATCH_UP},
     "open_claims_key": {API},
     "link_key": {API, *SENDS},
     "links_call_key": {API},
@@ -88,14 +87,14 @@ CHANGE: dict[str, set[str]] = {
     "delivery_key": {*SENDS},
     "outbox_key": {*SENDS},
     "letter_key": {CATCH_UP},
-    "count_key": {STREAM, CATCH_UP},
+    "counts_key": {STREAM, CATCH_UP},
 }
 """Which functions change an item that is there."""
 
 REMOVE: dict[str, set[str]] = {
     "outbox_key": {ROUND, *SENDS},
     "letter_key": {CATCH_UP, ROUND},
-    "unsigned_key": {ROUND, *SENDS},
+    "unsigned_key": {ROUND, CATCH_UP},
     "dead_letter_key": {CATCH_UP, ROUND},
     "open_claims_key": {CATCH_UP, ROUND},
     "personal_data_key": {CATCH_UP, ROUND},
@@ -120,6 +119,7 @@ REMOVE: dict[str, set[str]] = {
 """Which functions remove an item. Nobody whom a request reaches does."""
 
 BY_HAND = {
+    "count_key",
     "code_key",
     "api_key_key",
     "key_name_key",

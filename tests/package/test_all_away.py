@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from chalicelib.receipts import jws
-from chalicelib.store import signatures
+from chalicelib.store import outbox
 from tests.cast import RIGA, environment
 from tests.conftest import LocalStack
 from tests.package.test_messages import (
@@ -56,7 +56,7 @@ def test_a_withdrawal_needs_nothing_but_the_table(local_stack: LocalStack) -> No
         next_round(local_stack)
         with table_of(local_stack) as table:
             assert number in {each.number for each in waiting(table)}
-            assert number in {each.receipt for each in signatures.waiting(table)}
+            assert number in {each.number for each in outbox.unsigned_items(table)}
         assert len([each for each in mailbox(local_stack) if each["to"] == WHOM]) == 1
     next_round(local_stack)
     mail = arrived(local_stack, WHOM, 2)[-1]

@@ -16,8 +16,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
+from chalicelib.receipts.document import canonical_receipt
+from chalicelib.store.keys import receipt_key
+from chalicelib.store.outbox import unsigned_write
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
+from chalicelib.store.writes import Put
 from infra.build.bundle import bundle
 from infra.local.aws import REGION
 from infra.local.lambda_gateway import DOMAIN, Function, deployed_bundle, runtime_client, unpacked
@@ -264,17 +268,22 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
         "id": "c0ffee",
         "clinic": "counted-clinic",
         "source": "desk",
+        "effective_at": "2026-11-22T08:15:00.000Z",
         "recorded_at": "2026-11-22T08:15:00.000Z",
         "subject": "s1",
         "version": 1,
-        "decisions": {"newsletter.email": {"after": "granted"}},
+        "previous": None,
+        "notice": {},
+        "decisions": {"newsletter.email": {"before": "never_asked", "after": "granted"}},
     }
-    image = {"body": {"S": json.dumps(document)}}
-    change = {
-        "Keys": {"pk": {"S": "x"}, "sk": {"S": "RECEIPT#0000000001"}},
-        "NewImage": image,
-        "SequenceNumber": "1",
-    }
+    canonical = canonical_receipt(json.dumps(document)).decode()
+    left = unsigned_write("counted-clinic", "s1", 1, "c0ffee")
+    with environment(local_stack.settings):
+        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
+        table.put_new(Put(receipt_key("counted-clinic", "s1", 1), {"body": canonical}))
+        table.put_new(left)  # the stack's own stream tells of it as well
+    keys = {"pk": {"S": left.key.pk}, "sk": {"S": left.key.sk}}
+    change = {"Keys": keys, "NewImage": {}, "SequenceNumber": "1"}
     event = {"Records": [{"eventName": "INSERT", "eventID": "1", "dynamodb": change}]}
     task = unpacked(bundle() / "deployment.zip", tmp_path / "task")
     client, handler = runtime_client(tmp_path / "runtime"), "chalicelib.entry.after_receipt"
@@ -282,7 +291,6 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
         for _ in range(3):
             assert function(event) == {"batchItemFailures": []}
     with environment(local_stack.settings):
-        table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
         assert counts(table, "counted-clinic", "2026-11-22") == {"newsletter.email#granted#desk": 1}
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from chalicelib.receipts import jws
 from chalicelib.receipts.printed_code import printed_code
-from chalicelib.store import signatures
+from chalicelib.store import outbox
 from chalicelib.store.keys import receipt_key
+from chalicelib.store.kms_signer import public_jwk
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
 from infra.build.bundle import ROOT
@@ -139,12 +140,6 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(
         counted = refused()
         receipts = [decide(local_stack, f"waits-{number}", TBILISI) for number in range(1, 4)]
         days |= {receipt["recorded_at"][:10] for receipt in receipts}
-        for _ in range(400):
-            if refused() == counted + 3:
-                break
-            time.sleep(0.3)
-        else:
-            raise AssertionError("two minutes later they are not counted")
         for receipt in receipts:
             with pytest.raises(AssertionError, match="409"):
                 signed(local_stack, receipt, 0)
@@ -173,7 +168,8 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(
     )
     assert "FunctionError" not in answer, answer["Payload"].read()
     with environment(local_stack.settings):
-        assert not {each.receipt for each in signatures.waiting(table)} & {
+        assert refused() == counted + 3, "each is counted with its signature, once"
+        assert not {each.number for each in outbox.unsigned_items(table)} & {
             receipt["id"] for receipt in receipts
         }
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
@@ -184,6 +180,10 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(
         )
 
 
+def _kid(kms: Any, key: str) -> str:
+    return public_jwk(kms.get_public_key(KeyId=key)["PublicKey"])["kid"]
+
+
 def test_an_operator_signs_rotates_and_checks_from_the_command_line(
     local_stack: LocalStack,
 ) -> None:
@@ -191,6 +191,15 @@ def test_an_operator_signs_rotates_and_checks_from_the_command_line(
     first = signed(local_stack, decide(local_stack, "rotated-1"))
     rotated = operator(local_stack, "signing-key", "rotate")
     assert rotated.returncode == 0, rotated.stderr
+    # The function remembers for minutes which key signs; what can sign no more it asks for anew.
+    before = json.loads(page(local_stack, "/.well-known/jwks.json"))
+    with environment(local_stack.settings):
+        kms = client(local_stack, "kms")
+        for key in kms.list_keys()["Keys"]:
+            about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+            signs = about["KeyUsage"] == "SIGN_VERIFY" and about["Enabled"]
+            if signs and _kid(kms, key["KeyId"]) == jws.verify(first, before).kid:
+                kms.disable_key(KeyId=key["KeyId"])
     second = signed(local_stack, decide(local_stack, "rotated-2"))
     jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
     kids = [jws.verify(each, jwks).kid for each in (first, second)]

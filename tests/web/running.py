@@ -4,7 +4,6 @@ test's own.
 
 import copy
 import itertools
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from chalicelib.jobs.due_people import DueWork
 from chalicelib.jobs.publication_walk import RULES, Walk, walk_on
 from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store.keys import SHARDS, audit_key, unsigned_key
+from chalicelib.store import audit, outbox
 from chalicelib.store.table import Table
 from infra.local.aws import REGION, aws_environment, ministack
 from infra.local.demo import publish_demo
@@ -106,17 +105,14 @@ class RunningPortal:
         """
         assert self.in_process.signer is not None
         clinic = list(self.documents)[-1]
-        marks = [
-            mark
-            for shard in SHARDS
-            for mark in self.table.partition(unsigned_key("", shard).pk, f"{clinic}#")
+        waiting = [
+            item for item in outbox.unsigned_items(self.table) if item.entry.clinic == clinic
         ]
-        receipts = [
-            self.in_process.receipts.find(clinic, mark.sk.partition("#")[2]) for mark in marks
-        ]
-        assert list(
-            signing.sign_receipts(self.table, self.in_process.signer, receipts, lambda: False)
-        )[-1].whole
+        work = signing.ReceiptSigning(self.table, self.in_process.signer, lambda: False)
+        for start in range(0, len(waiting), signing.GROUP):
+            for item in work.sign_items(waiting[start : start + signing.GROUP]):
+                signing.note_signed(self.table, item)
+        assert (work.report.whole, work.report.failed) == (True, 0)
 
     def count_consents(self, clinic: str) -> None:
         """Walk through a clinic's people, as the hourly round does; other tests' clinics wait."""
@@ -142,10 +138,7 @@ class RunningPortal:
         """
         now = datetime.now(UTC)
         days = [(now - timedelta(days=1)).date().isoformat(), now.date().isoformat()]
-        items = [
-            item for day in days for item in self.table.partition(audit_key(clinic, day, "").pk, "")
-        ]
-        return [json.loads(item.body or "") for item in items]
+        return [line for day in days for line in audit.lines_of(self.table, clinic, day)]
 
     def _pages(self, **asked: str) -> Iterator[dict[str, Any]]:
         pages: Iterator[dict[str, Any]] = self.table.client.get_paginator("scan").paginate(

@@ -14,6 +14,7 @@ from chalicelib.store.statistics import counts
 from infra.__main__ import main
 from infra.local.aws import REGION
 from tests.cast import environment
+from tests.messages.outgoing import left
 from tests.web.client import Client
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal
@@ -130,13 +131,8 @@ def test_the_streams_function_answers_lambda_which_records_failed(
     """Lambda sends again what the function names, and nothing else (ReportBatchItemFailures)."""
     clinic = portal.open_clinic().clinic
     receipt = portal.in_process.receipts.find(clinic, receipt_number(decide(client, clinic, NO)))
-    place = f"CLINIC#{clinic}#SUBJECT#{receipt.document['subject']}"
-    keys = {"pk": {"S": place}, "sk": {"S": "RECEIPT#0000000001"}}
-    image = {**keys, "body": {"S": receipt.canonical.decode()}}
-    record = {
-        "eventName": "INSERT",
-        "dynamodb": {"Keys": keys, "NewImage": image, "SequenceNumber": "7"},
-    }
+    record = left(receipt)
+    record["dynamodb"]["SequenceNumber"] = "7"
     assert after_receipt({"Records": [record]}, Context()) == {"batchItemFailures": []}
     assert sum(counts(portal.table, clinic, receipt.document["recorded_at"][:10]).values()) == len(
         NO
