@@ -301,8 +301,9 @@ def unsigned_items(table: Table, first: int = 0) -> Iterator[OutboxItem]:
 
 
 def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
-    """Give those of these items that are still in the outbox, as they are now."""
-    return [_read(item) for item in table.get(keys).values()]
+    """Give those of these items that are still in the outbox, as they are now, in this order."""
+    found = table.get(keys)
+    return [_read(found[key]) for key in dict.fromkeys(keys) if key in found]
 
 
 def finish_write(item: OutboxItem) -> Write:
