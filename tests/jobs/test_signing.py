@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from infra.operator.signing import check_chains
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
 from tests.keys import OwnKey, key_set
-from tests.messages.outgoing import left
+from tests.messages.outgoing import Sorting, left
 from tests.policies import under_policy_of
 from tests.store.people import meddle, signed
 
@@ -392,3 +393,70 @@ def test_a_forged_signature_by_another_key_is_found(portal: Portal) -> None:
     assert any("not among the keys" in fault for fault in faults(portal))
     [written] = signed_ones(portal, [receipt])
     assert jws.verify(written or "", key_set(stranger)).kid == stranger.key.kid
+
+
+def test_an_item_whose_messages_are_done_stays_without_contacts_until_its_receipt_is_signed(
+    portal: Portal, post: Sorting
+) -> None:
+    """A key service that is away for days keeps nobody's contact for it."""
+    receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA))
+    post.stream(receipt)  # nothing signs
+    assert len(post.mails(ANNA)) == 1
+    assert (post.waits(), waiting(portal)) == (0, {receipt.id})
+    place = outbox_key(RIGA, receipt.id)
+    [left_over] = portal.table.get([place]).values()
+    assert left_over.blob is None
+    assert json.loads(left_over.body or "").keys() <= {
+        "kind",
+        "clinic",
+        "subject",
+        "lang",
+        "base",
+        "receipt",
+        "version",
+    }
+    assert post.round().sent == 0
+    assert round_of(portal, OwnKey()).counted == 0, "it was counted when nothing signed"
+    assert not portal.table.get([place])
+
+
+def test_an_item_whose_messages_wait_is_noted_as_signed_and_signed_no_more(
+    portal: Portal, post: Sorting
+) -> None:
+    """A mail service that is away costs no signature in each round."""
+    receipt, signer = (
+        decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA)),
+        OwnKey(),
+    )
+    post.office.off = True
+    event = {"Records": [left(receipt)]}
+    for _ in range(2):
+        with under_policy_of(portal, "after_receipt"):
+            after_decision.handle(portal.table, event, signer, in_time, post.delivery)
+    assert (post.waits(), waiting(portal), signer.signed) == (1, set(), 1)
+    assert round_of(portal, signer).signed == 0
+    post.office.off = False
+    assert post.round(timedelta(hours=1)).sent == 1
+    assert not portal.table.get([outbox_key(RIGA, receipt.id)])
+
+
+def test_an_item_that_is_given_up_is_signed_all_the_same_and_sent_again_beside_it(
+    portal: Portal,
+) -> None:
+    """What an operator sends again is one item, whatever became of the signature meanwhile."""
+    receipts = some_receipts(portal)[:2]
+    for item in list(outbox.due_items(portal.table, "9999")):
+        outbox.move_to_dead_letters(portal.table, item)
+    assert len(outbox.dead_letters(portal.table, RIGA)) == 3
+    assert {receipt.id for receipt in receipts} <= waiting(portal)
+    before, after, _ = outbox.dead_letters(portal.table, RIGA)
+    outbox.requeue(portal.table, before)
+    assert before.number in waiting(portal), "it asks for both again"
+    assert round_of(portal, OwnKey()).signed == 4
+    outbox.requeue(portal.table, after)
+    assert round_of(portal, OwnKey()).signed == 0
+    assert sum(counts(portal.table, RIGA, "2026-11-22").values()) == 3
+    assert {each.number for each in outbox.due_items(portal.table, "9999")} == {
+        before.number,
+        after.number,
+    }

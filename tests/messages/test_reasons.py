@@ -439,7 +439,7 @@ def test_a_reason_costs_one_write_alone_before_its_item_is_removed(
 ) -> None:
     """A process that dies between leaves the item: the next round gives the same reason."""
     decided(portal, {EMAIL_NEWS: "withdraw"}, ANNA)
-    items = list(outbox.due_items(portal.table, NOON))
+    items = [each.now_signed() for each in outbox.due_items(portal.table, NOON)]
     round_trips.clear()
     post.delivery.carry(items, in_time)
     assert round_trips[-2:] == ["PutItem", "DeleteItem"]
