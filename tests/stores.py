@@ -1,7 +1,8 @@
 """Fixtures of the store: MiniStack, Amazon's DynamoDB Local, and a portal on a new table."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,42 @@ from tests.messages.outgoing import BASE, Sorting
 
 _tables = itertools.count(1)
 
+TABLES = 60
+"""After how many tables an emulator is started anew: DynamoDB Local takes six times as long for a
+transaction beside six hundred tables, also after they were deleted."""
+
+
+class Emulator:
+    """An emulator of DynamoDB that is replaced by a new one when it has many tables."""
+
+    def __init__(self, start: Callable[[], AbstractContextManager[str]]) -> None:
+        self._start = start
+        self._running = ExitStack()
+        self._url = ""
+        self._tables = TABLES
+
+    def for_a_table(self) -> str:
+        """Give the endpoint at which one more table may be made."""
+        if self._tables == TABLES:
+            self.stop()
+            self._url = self._running.enter_context(self._start())
+            self._tables = 0
+        self._tables += 1
+        return self._url
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        self._running.close()
+
 
 @pytest.fixture(
     scope="session", params=[ministack, dynamodb_local], ids=["MiniStack", "DynamoDBLocal"]
 )
-def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
+def endpoint(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """Run one emulator after the other; every test of the store runs against both."""
-    with request.param() as url:
-        yield url
+    emulator = Emulator(request.param)
+    yield emulator
+    emulator.stop()
 
 
 @pytest.fixture
@@ -36,10 +65,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def portal(endpoint: str, clock: Clock) -> Iterator[Portal]:
+def portal(endpoint: Emulator, clock: Clock) -> Iterator[Portal]:
     """Give a portal with the two clinics of the cast on a new table."""
-    with environment(aws_environment(endpoint)):
-        portal = a_portal(endpoint, f"portal-{next(_tables)}", clock=clock)
+    url = endpoint.for_a_table()
+    with environment(aws_environment(url)):
+        portal = a_portal(url, f"portal-{next(_tables)}", clock=clock)
         yield portal
         portal.table.client.close()
 
