@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from chalicelib.domain.consent import (
@@ -89,6 +89,27 @@ def a_summary(*answers: RecordedAnswer) -> AnswerSummary:
     for answer in answers or (an_answer(),):
         summary = summary.with_answer(answer)
     return summary
+
+
+def stored_earlier(person: Subject) -> dict[str, Any]:
+    """Write a person as an earlier version did, before people were packed; without their times."""
+    names = {"summaries": "standings", "page_starts": "fences"}
+    fields = {name: getattr(person, name) for name in person.__slots__ if name != "times"}
+    stored = {names.get(name, name): value for name, value in fields.items()}
+    return {**stored, "standings": summaries_earlier(person.summaries)}
+
+
+def summaries_earlier(summaries: Mapping[str, AnswerSummary]) -> dict[str, Any]:
+    """Write summaries as an earlier version did."""
+    stored = {}
+    for question, summary in summaries.items():
+        parts = {name: part for name, part in asdict(summary).items() if part}
+        parts.pop("restricted", None)
+        for name in parts.keys() & {"last", "claim"}:
+            if parts[name]["effective_until"] is None:
+                del parts[name]["effective_until"]
+        stored[question] = parts
+    return stored
 
 
 def in_both(text: str) -> dict[str, str]:

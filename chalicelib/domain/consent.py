@@ -15,7 +15,7 @@ same answers always give the same state.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -227,18 +227,12 @@ class AnswerSummary:
         first_stop = min(self.first_stop or stop, stop)
         return replace(self, last=last, first_stop=first_stop)
 
-    def stored(self) -> dict[str, Any]:
-        """Write the summary, ready for JSON, without the parts it lacks."""
-        stored = {name: part for name, part in asdict(self).items() if part}
-        stored.pop("restricted", None)
-        for name in stored.keys() & {"last", "claim"}:
-            if stored[name]["effective_until"] is None:  # almost always
-                del stored[name]["effective_until"]
-        return stored
-
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a summary from its stored form; raise ValueError or TypeError."""
+        """Rebuild a summary as an earlier version stored it; raise ValueError or TypeError.
+
+        Since then `domain.stored_answers` writes and reads all summaries of a person together.
+        """
         parts = dict(stored)
         for name in parts.keys() & {"last", "claim"}:
             parts[name] = RecordedAnswer.read(stored[name])

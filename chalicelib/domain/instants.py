@@ -14,6 +14,7 @@ Instant = str
 END_OF_TIME: Instant = "9999-12-31T23:59:59.999Z"
 """Later than every moment."""
 
+_PUNCTUATION = str.maketrans("", "", "-:.TZ")
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _DURATION = re.compile(r"P([1-9]\d{0,2})([YMD])")
 
@@ -44,6 +45,24 @@ def parse_instant(written: str) -> Instant:
         return instant(datetime.fromisoformat(written.upper()))
     except (ValueError, OverflowError):
         raise InvalidInstantError(written) from None
+
+
+def short(at: Instant) -> int | str:
+    """Write an Instant of this century as a number of its digits, such as 261122081500000.
+
+    What is none, such as "", stays as it is: nothing is lost. `full` reads it back.
+    """
+    digits = at.translate(_PUNCTUATION)
+    number = int(digits[2:]) if at[:2] == "20" and digits.isdecimal() else 0
+    return number if full(number) == at else at
+
+
+def full(stored: int | str) -> Instant:
+    """Read an Instant that `short` wrote."""
+    if isinstance(stored, str):
+        return stored
+    t = f"{stored:015d}"
+    return f"20{t[:2]}-{t[2:4]}-{t[4:6]}T{t[6:8]}:{t[8:10]}:{t[10:12]}.{t[12:]}Z"
 
 
 def is_ending(rule: str) -> bool:

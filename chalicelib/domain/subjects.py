@@ -11,12 +11,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from chalicelib.domain.consent import AnswerSummary, QuestionId
-from chalicelib.domain.instants import Instant
+from chalicelib.domain.instants import Instant, full, short
+from chalicelib.domain.stored_answers import read_answers, stored_answers
 
-_STORED_AS = {"summaries": "standings", "page_starts": "fences"}
-"""Fields that are stored under another key: the table keeps the names it began with."""
+_AS_THEY_ARE = (
+    "id",
+    "salt",
+    "version",
+    "head",
+    "base",
+    "lang",
+    "proven_by",
+    "numbered",
+    "certain",
+    "times",
+)
+_TIMES = ("latest", "recorded_at", "of_age", "restricted_since", "proof_until")
+_LISTS = ("typed", "pointers")
+"""Which fields are stored as they are, as instants, and as lists of contacts; the others stand in
+`Subject.stored`."""
 
-_FIELD_OF = {key: name for name, key in _STORED_AS.items()}
+_EARLIER_NAMES = {"standings": "summaries", "fences": "page_starts"}
+"""What an earlier version called two of the fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,10 @@ class Subject:
 
     page_starts: tuple[tuple[Instant, Instant], ...] = ()
     """After which two times each page of receipts begins (`store.timeline`)."""
+
+    times: str = ""
+    """When the last receipts were given and recorded: those that no page holds yet
+    (`store.timeline`)."""
 
     typed: tuple[str, ...] = ()
     """The e-mails and phones among the contacts that somebody typed and nobody has proven."""
@@ -148,27 +168,65 @@ class Subject:
         )
 
     def stored(self) -> dict[str, Any]:
-        """Write the subject, ready for JSON."""
-        stored = {_STORED_AS.get(name, name): getattr(self, name) for name in self.__slots__}
-        summaries = {question: summary.stored() for question, summary in self.summaries.items()}
-        stored[_STORED_AS["summaries"]] = summaries
-        return stored
+        """Write the subject, ready for JSON: what says nothing is left out.
+
+        A contact is ``[lookup, since, kind, place]``; the other lists of contacts name them by
+        their place in that one.
+        """
+        order = {lookup: number for number, lookup in enumerate(self.contacts)}
+        contacts = [
+            [lookup, short(since), self.kinds.get(lookup, ""), self.places.get(lookup, 0)]
+            for lookup, since in self.contacts.items()
+        ]
+        said = {name: getattr(self, name) for name in _AS_THEY_ARE}
+        said |= {name: short(getattr(self, name) or "") for name in _TIMES}
+        said |= {name: [order[each] for each in getattr(self, name)] for name in _LISTS}
+        starts = [[short(latest), short(first)] for latest, first in self.page_starts]
+        said |= {"contacts": contacts, "page_starts": starts}
+        kept = {name: value for name, value in said.items() if value}
+        return {**kept, "answers": stored_answers(self.summaries)}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Rebuild a subject from its stored form."""
-        fields = {_FIELD_OF.get(key, key): value for key, value in stored.items()}
-        restricted = fields.get("restricted_since") is not None
-        summaries = {}
-        for question, summary in fields["summaries"].items():
-            summaries[question] = AnswerSummary.read(summary)
-        if restricted:
-            summaries = dict(with_restriction(summaries, restricted=True))
-        fields["summaries"] = summaries
-        fields["page_starts"] = tuple(tuple(start) for start in fields["page_starts"])
-        fields["typed"] = tuple(fields.get("typed", ()))
-        fields["pointers"] = tuple(fields.get("pointers", ()))
-        return cls(**fields)
+        """Rebuild a subject from its stored form, or from the one an earlier version wrote.
+
+        Raise ValueError, TypeError or LookupError where it is neither.
+        """
+        if "standings" in stored:
+            return cls(**_read_earlier(stored))
+        fields = {name: stored[name] for name in _AS_THEY_ARE if name in stored}
+        fields.setdefault("salt", "")
+        fields |= {name: full(stored[name]) for name in _TIMES if name in stored}
+        contacts = stored.get("contacts", ())
+        for name in _LISTS:
+            fields[name] = tuple(contacts[number][0] for number in stored.get(name, ()))
+        summaries: Mapping[QuestionId, AnswerSummary] = read_answers(stored["answers"])
+        if "restricted_since" in stored:
+            summaries = with_restriction(summaries, restricted=True)
+        return cls(
+            **fields,
+            contacts={lookup: full(since) for lookup, since, _, _ in contacts},
+            kinds={lookup: kind for lookup, _, kind, _ in contacts if kind},
+            places={lookup: place for lookup, _, _, place in contacts if place},
+            page_starts=tuple(
+                (full(latest), full(first)) for latest, first in stored.get("page_starts", ())
+            ),
+            summaries=summaries,
+        )
+
+
+def _read_earlier(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a subject's fields from the form that was written before answers were stored short."""
+    fields = {_EARLIER_NAMES.get(name, name): value for name, value in stored.items()}
+    restricted = fields.get("restricted_since") is not None
+    summaries = {}
+    for question, summary in fields["summaries"].items():
+        summaries[question] = AnswerSummary.read(summary)
+    fields["summaries"] = with_restriction(summaries, restricted=restricted)
+    fields["page_starts"] = tuple(tuple(start) for start in fields["page_starts"])
+    fields["typed"] = tuple(fields.get("typed", ()))
+    fields["pointers"] = tuple(fields.get("pointers", ()))
+    return fields
 
 
 def with_restriction(

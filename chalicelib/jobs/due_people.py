@@ -188,7 +188,7 @@ class _Attendance:
             following = min(again, following or END_OF_TIME)
         if (following or NOT_DUE) == (item.due_at or NOT_DUE):
             return False
-        move = SetDue(item.key, following or NOT_DUE, was=item.body or "")
+        move = SetDue(item.key, following or NOT_DUE, was=people.kept_in(item) or "")
         try:
             self.work.portal.table.write_one(move)
         except ConflictError:

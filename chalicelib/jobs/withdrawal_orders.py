@@ -32,7 +32,7 @@ from chalicelib.store.outbox import DECIDED, OutboxEntry
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ContendedError, UnavailableError
 from chalicelib.store.withdrawal_orders import MANY, Order, Progress
-from chalicelib.store.writes import Write
+from chalicelib.store.writes import Kept, Write
 
 _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 """After these an order is left as it stands, to the next round."""
@@ -110,22 +110,22 @@ class _OrderRun:
                 self.portal.table, order, _at_next_contact(progress)
             )
         published = self.portal.directory.look_up(clinic).published
-        for person, stored in page:
+        for person, kept in page:
             if order.stop.reaches(person, contact):
                 sure = progress.sure or self._is_sure(order, person, lookup)
                 progress = replace(progress, sure=sure)
-                progress = self._serve_one(order, progress, person, stored, published)
+                progress = self._serve_one(order, progress, person, kept, published)
         return withdrawal_orders.save_progress(
             self.portal.table, order, replace(progress, place=place)
         )
 
     def _serve_one(
-        self, order: Order, progress: Progress, person: Subject, stored: str, published: Published
+        self, order: Order, progress: Progress, person: Subject, kept: Kept, published: Published
     ) -> Progress:
         """Serve one person, and give how far the order is then; a failure holds up nobody else."""
         contact = order.contacts[progress.contact]
         try:
-            receipt = self._record(order, contact, person, stored, published)
+            receipt = self._record(order, contact, person, kept, published)
         except _AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one person, the others are stopped
@@ -150,7 +150,7 @@ class _OrderRun:
         return len(given) >= len(person.typed)
 
     def _record(
-        self, order: Order, contact: Contact, person: Subject, stored: str, published: Published
+        self, order: Order, contact: Contact, person: Subject, kept: Kept, published: Published
     ) -> Receipt | None:
         """Record the withdrawal for one person.
 
@@ -187,7 +187,7 @@ class _OrderRun:
                 self.portal,
                 own,
                 identification,
-                seen=view.of(person, stored),
+                seen=view.of(person, kept),
                 recheck=recheck,
                 look_again=view.read,
             )
@@ -279,20 +279,18 @@ class _PersonAlone:
     lookup: str
     subject: str
 
-    def of(self, person: Subject, stored: str) -> Lookup:
+    def of(self, person: Subject, kept: Kept) -> Lookup:
         """Give the lookup of the person as they were read."""
         found = (person,) if self.lookup in person.contacts else ()
         known = {self.contact: found}
-        return Lookup(
-            self.published, known, {self.contact: self.lookup}, {person.id: stored}, known
-        )
+        return Lookup(self.published, known, {self.contact: self.lookup}, {person.id: kept}, known)
 
     def read(self) -> Lookup:
         """Read the person anew; one round trip."""
         clinic = self.published.clinic.id
         place = person_key(clinic, self.subject)
         item = self.portal.table.get([place])[place]
-        return self.of(people.load_person(item), item.body or "")
+        return self.of(people.load_person(item), people.kept_in(item) or "")
 
 
 def _at_next_contact(progress: Progress) -> Progress:

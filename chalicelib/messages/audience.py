@@ -7,7 +7,6 @@ left out has its reason.
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -141,7 +140,7 @@ class AudiencePlanner:
         found = self.table.get(places)
         if place not in found:
             raise _NothingError(Reason.PERSON_GONE)
-        person = Subject.read(json.loads(found[place].body or ""))
+        person = people.load_person(found[place])
         if person.erased:
             raise _NothingError(Reason.PERSON_ERASED)
         if receipt_place is not None and receipt_place not in found:

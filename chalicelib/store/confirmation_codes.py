@@ -4,10 +4,9 @@ The contacts are encrypted under the person's own key until nothing waits any mo
 person makes them unreadable.
 """
 
-import json
-
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.rate_limits import RateLimitCheck
+from chalicelib.store import people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import open_claims_key, person_key
@@ -32,7 +31,7 @@ def claimants(
     found = table.get([claims_place, person_place])
     if claims_place not in found or person_place not in found:
         return ()
-    salt = json.loads(found[person_place].body or "")["salt"]
+    salt = people.load_person(found[person_place]).salt
     encrypted = bytes(found[claims_place].blob or b"")
     try:
         return decrypt_contacts(clinics.key(clinic), subject, salt, receipt, encrypted)

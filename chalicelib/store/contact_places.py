@@ -5,7 +5,6 @@ transaction takes a hundred writes. A place that was given up is not given again
 what is empty is removed by who may delete (`erasures`).
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,7 +16,7 @@ from chalicelib.store import people
 from chalicelib.store.contacts import ContactPeople, pointer
 from chalicelib.store.keys import Key, contact_key, person_key
 from chalicelib.store.table import ConflictError, ContendedError, Item, Table
-from chalicelib.store.writes import NOT_DUE, MoveEntry, NextNumber, Put, SetBody, Write
+from chalicelib.store.writes import NOT_DUE, Kept, MoveEntry, NextNumber, Put, SetKept, Write
 
 COPIES = 30
 """How many of a person's contacts hold the person."""
@@ -35,13 +34,13 @@ def place_key(clinic: str, person: Subject, lookup: str) -> Key:
     return contact_key(clinic, lookup, person.places.get(lookup, 0))
 
 
-def copy_writes(clinic: str, before: Subject, after: str | None, was: str) -> list[Write]:
+def copy_writes(clinic: str, before: Subject, after: Kept | None, was: Kept) -> list[Write]:
     """Write a person anew under each contact that holds them, or, by None, remove them there.
 
     What points to them stays: whoever follows it finds them, or nobody, in the list of people.
     """
     copies = [lookup for lookup in before.contacts if lookup not in before.pointers]
-    return [SetBody(place_key(clinic, before, lookup), after, was=was) for lookup in copies]
+    return [SetKept(place_key(clinic, before, lookup), after, was=was) for lookup in copies]
 
 
 def with_places(before: Subject, after: Subject, known: Mapping[str, ContactPeople]) -> Subject:
@@ -60,7 +59,7 @@ def with_places(before: Subject, after: Subject, known: Mapping[str, ContactPeop
     return replace(after, places=places, pointers=(*before.pointers, *new[further_copies:]))
 
 
-def new_place_writes(clinic: str, before: Subject, after: Subject, stored: str) -> list[Write]:
+def new_place_writes(clinic: str, before: Subject, after: Subject, kept: Kept) -> list[Write]:
     """Write a person into the places that `with_places` gave.
 
     Somebody who took one of them first is a conflict.
@@ -69,18 +68,18 @@ def new_place_writes(clinic: str, before: Subject, after: Subject, stored: str) 
     for lookup in after.contacts:
         if lookup in before.contacts:
             continue
-        body = pointer(after.id) if lookup in after.pointers else stored
+        held = pointer(after.id) if lookup in after.pointers else kept
         number = after.places.get(lookup, 0)
         if number:
             writes.append(NextNumber(contact_key(clinic, lookup), number))
-        writes.append(SetBody(contact_key(clinic, lookup, number), body, was=None))
+        writes.append(SetKept(contact_key(clinic, lookup, number), held, was=None))
     return writes
 
 
-def vacate_write(clinic: str, before: Subject, lookup: str, was: str) -> Write:
+def vacate_write(clinic: str, before: Subject, lookup: str, was: Kept) -> Write:
     """Take a person out of the place of one contact."""
     held = pointer(before.id) if lookup in before.pointers else was
-    return SetBody(place_key(clinic, before, lookup), None, was=held)
+    return SetKept(place_key(clinic, before, lookup), None, was=held)
 
 
 def update_person(
@@ -102,16 +101,15 @@ def update_person(
         if attempt:
             spread = 0.5 + random.random() / 2  # noqa: S311 - spreads retries
             pause(_FIRST_PAUSE * 2**attempt * spread)
-        was = table.get([key])[key].body or ""
-        before = Subject.read(json.loads(was))
+        was, before = _read(table, key)
         planned = plan(before)
         if planned is None:
             return None
         after, due, writes = planned
-        stored = people.dump_person(after)
-        copies = copy_writes(clinic, before, None if after.erased else stored, was)
+        kept = people.dump_person(after)
+        copies = copy_writes(clinic, before, None if after.erased else kept, was)
         try:
-            table.write([SetBody(key, stored, was, due=due or NOT_DUE), *copies, *writes])
+            table.write([SetKept(key, kept, was, due=due or NOT_DUE), *copies, *writes])
         except ConflictError as conflict:
             if concerns_contacts(conflict.keys):
                 split(table, clinic, subject)
@@ -120,6 +118,12 @@ def update_person(
         else:
             return after
     raise ContendedError
+
+
+def _read(table: Table, key: Key) -> tuple[Kept, Subject]:
+    """Give a person of the list as they are kept, and as they are read; raise LookupError."""
+    kept = people.kept_in(table.get([key])[key]) or ""
+    return kept, people.read_person(kept)
 
 
 def concerns_contacts(keys: Collection[Key]) -> bool:
@@ -134,23 +138,22 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     LookupError for nobody, ConflictError where somebody wrote meanwhile, ContendedError.
     """
     key = person_key(clinic, subject)
-    was = table.get([key])[key].body or ""
-    person = Subject.read(json.loads(was))
+    was, person = _read(table, key)
     old = _shared_items(table, clinic, person)
     if not old:
         return False
     known = {
-        lookup: ContactPeople(number=int(head.number or 0), free=not head.body)
+        lookup: ContactPeople(number=int(head.number or 0), free=people.kept_in(head) is None)
         for lookup, head in old.items()
     }
     others = {lookup: since for lookup, since in person.contacts.items() if lookup not in old}
     before = replace(person, contacts=others)
     after = with_places(before, person, known)
-    stored = people.dump_person(after)
-    writes = copy_writes(clinic, before, stored, was)
+    kept = people.dump_person(after)
+    writes = copy_writes(clinic, before, kept, was)
     for lookup, head in old.items():
-        writes += _move_writes(clinic, after, lookup, head, stored)
-    table.write([SetBody(key, stored, was=was), *writes])
+        writes += _move_writes(clinic, after, lookup, head, kept)
+    table.write([SetKept(key, kept, was=was), *writes])
     return True
 
 
@@ -166,14 +169,14 @@ def _shared_items(table: Table, clinic: str, person: Subject) -> dict[str, Item]
     return shared
 
 
-def _move_writes(clinic: str, after: Subject, lookup: str, head: Item, stored: str) -> list[Write]:
+def _move_writes(clinic: str, after: Subject, lookup: str, head: Item, kept: Kept) -> list[Write]:
     """Move a person from a contact's item that holds everybody into a place of their own."""
-    body = pointer(after.id) if lookup in after.pointers else stored
+    held = pointer(after.id) if lookup in after.pointers else kept
     was = head.texts[after.id]
     number = after.places.get(lookup)
     if not number:
-        return [MoveEntry(head.key, after.id, was, body=body)]
+        return [MoveEntry(head.key, after.id, was, kept=held)]
     return [
         MoveEntry(head.key, after.id, was, number=number),
-        Put(contact_key(clinic, lookup, number), {"body": body}),
+        Put(contact_key(clinic, lookup, number), people.kept_values(held)),
     ]

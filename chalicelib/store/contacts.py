@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
+from chalicelib.store.people import kept_in, read_person
 from chalicelib.store.table import BATCH, DamagedError, Item, Table
+from chalicelib.store.writes import Kept
 
 GUESSED = 3
 """How many further places are read with the head before it is known whether there are any: a
@@ -34,13 +36,13 @@ _POINTER = '{"on_roll": '
 class ContactPeople:
     """Who is stored under one contact, and where a further person goes.
 
-    `texts` are the people as the table holds them, by subject id: whoever writes them anew must
-    find them unchanged. `number` further places were ever given, `free` tells that the head holds
+    `kept` is how the table holds each of them, by subject id: whoever writes them anew must find
+    it unchanged. `number` further places were ever given, `free` tells that the head holds
     nobody, `more` that not everybody was read.
     """
 
     people: tuple[Subject, ...] = ()
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kept: Mapping[str, Kept] = field(default_factory=dict, repr=False)
     orders: Mapping[str, str] | None = None
     """The withdrawal orders that are open for everybody under it, by number; None where there never
     was one."""
@@ -123,7 +125,7 @@ class _Reader:
             self.found[key] = item
             if key.pk in self.lookups and key.sk.startswith("CONTACT"):
                 self.places[self.lookups[key.pk]][key] = item
-            if subject := _pointed_to(item.body or ""):
+            if subject := _pointed_to(item.body):
                 self.want([person_key(self.clinic, subject)])
             if key in self.heads and item.number:
                 self._add_further(self.heads[key], int(item.number))
@@ -149,20 +151,20 @@ class _Reader:
         """Give who is known under a contact by what was read."""
         head = self.found.get(contact_key(self.clinic, lookup))
         orders = self.found.get(open_orders_key(self.clinic, lookup))
-        stored = [item.body for item in self.places[lookup].values() if item.body]
+        held = _held(self.places[lookup].values())
         if head:
-            stored += head.texts.values()
+            held += head.texts.values()
         people: dict[str, Subject] = {}
-        texts: dict[str, str] = {}
-        for person, text in _read_all(self.clinic, lookup, stored, self.found):
+        kept: dict[str, Kept] = {}
+        for person, as_kept in _read_all(self.clinic, lookup, held, self.found):
             people[person.id] = person
-            texts[person.id] = text
+            kept[person.id] = as_kept
         return ContactPeople(
             people=tuple(people[subject] for subject in sorted(people)),
-            texts=texts,
+            kept=kept,
             orders=orders.texts if orders else None,
             number=int(head.number or 0) if head else 0,
-            free=head is None or not head.body,
+            free=head is None or kept_in(head) is None,
             more=lookup in self.more,
         )
 
@@ -170,63 +172,68 @@ class _Reader:
 def further_places(table: Table, clinic: str, lookup: str, behind: int = 0) -> Iterator[Item]:
     """Give the places of a contact that hold somebody, in order, after place `behind`."""
     places = table.from_key(contact_key(clinic, lookup, behind + 1), "CONTACT#")
-    return (item for item in places if item.body)
+    return (item for item in places if kept_in(item) is not None)
+
+
+def _held(places: Iterable[Item]) -> list[Kept]:
+    """Give what some places hold, without those that hold nobody."""
+    return [kept for kept in map(kept_in, places) if kept is not None]
 
 
 def page_of_people(
     table: Table, clinic: str, lookup: str, behind: int, most: int
-) -> tuple[list[tuple[Subject, str]], int | None]:
+) -> tuple[list[tuple[Subject, Kept]], int | None]:
     """Give people of a contact as the table holds them, and the last place that was read.
 
     Those after place `behind` (-1 for all); None for the place where there are no more.
     """
     if behind < 0:
-        place, texts = 0, _texts_of_head(table, clinic, lookup)
+        place, held = 0, _held_by_head(table, clinic, lookup)
     else:
         items = list(itertools.islice(further_places(table, clinic, lookup, behind), most))
         if not items:
             return [], None
         place = int(items[-1].sk.rpartition("#")[2])
-        texts = [item.body or "" for item in items]
-    pointed_to = [subject for subject in map(_pointed_to, texts) if subject]
+        held = _held(items)
+    pointed_to = [subject for subject in map(_pointed_to, held) if subject]
     keys = [person_key(clinic, subject) for subject in pointed_to]
     found = table.get(keys) if keys else {}
-    return list(_read_all(clinic, lookup, texts, found)), place
+    return list(_read_all(clinic, lookup, held, found)), place
 
 
-def _texts_of_head(table: Table, clinic: str, lookup: str) -> list[str]:
+def _held_by_head(table: Table, clinic: str, lookup: str) -> list[Kept]:
     key = contact_key(clinic, lookup)
     head = table.get([key]).get(key)
     if head is None:
         return []
-    return [text for text in (head.body, *head.texts.values()) if text]
+    return [*_held([head]), *head.texts.values()]
 
 
 def _read_all(
-    clinic: str, lookup: str, texts: Sequence[str], found: Mapping[Key, Item]
-) -> Iterator[tuple[Subject, str]]:
+    clinic: str, lookup: str, held: Sequence[Kept], found: Mapping[Key, Item]
+) -> Iterator[tuple[Subject, Kept]]:
     """Read the people that places hold, each with how the table holds them.
 
     Left out is who is pointed to and is gone, or has the contact no longer.
     """
-    for text in texts:
-        subject = _pointed_to(text)
+    for place in held:
+        subject = _pointed_to(place)
         if not subject:
-            yield _read(text), text
+            yield _read(place), place
             continue
         listed = found.get(person_key(clinic, subject))
-        stored = listed.body if listed else None
-        if stored is None:
+        kept = kept_in(listed) if listed else None
+        if kept is None:
             continue
-        person = _read(stored)
+        person = _read(kept)
         if lookup in person.contacts:
-            yield person, stored
+            yield person, kept
 
 
-def _read(text: str) -> Subject:
+def _read(kept: Kept) -> Subject:
     try:
-        return Subject.read(json.loads(text))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        return read_person(kept)
+    except (ValueError, LookupError, TypeError) as error:
         raise DamagedError(type(error).__name__) from error
 
 
@@ -235,8 +242,8 @@ def pointer(subject: str) -> str:
     return f'{_POINTER}"{subject}"}}'
 
 
-def _pointed_to(text: str) -> str:
-    """Give whom a place points to; "" for one that holds the person."""
-    if not text.startswith(_POINTER):
+def _pointed_to(held: Kept | None) -> str:
+    """Give whom a place points to; "" for one that holds the person, or nobody."""
+    if not isinstance(held, str) or not held.startswith(_POINTER):
         return ""
-    return str(json.loads(text)["on_roll"])
+    return str(json.loads(held)["on_roll"])

@@ -6,18 +6,16 @@ computed before (`domain.decisions`, `services.decisions`).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import contact_places, people, timeline
+from chalicelib.store import contact_places, pages, people
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import (
-    answers_page_key,
-    late_answers_key,
     person_key,
     personal_data_key,
     receipt_id_key,
@@ -31,7 +29,8 @@ from chalicelib.store.outbox import (
     why_nothing_is_left,
 )
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
-from chalicelib.store.writes import NOT_DUE, Put, Replace, SetBody, SetEntry, Write
+from chalicelib.store.receipts import receipt_values
+from chalicelib.store.writes import NOT_DUE, Put, Replace, SetKept, Write
 
 
 def outbox_writes_for(
@@ -100,26 +99,24 @@ def decision_writes(
     contacts. `due` is when something is due for them next; None for never.
     """
     clinic = lookup.published.clinic.id
-    page_starts = timeline.with_page_start(
-        before.page_starts, after.version, before.latest, after.recorded_at
-    )
-    after = contact_places.with_places(
-        before, replace(after, page_starts=page_starts), lookup.known_by
-    )
+    times = (receipt.document["effective_at"], receipt.document["recorded_at"])
+    after, page_writes = pages.with_times(clinic, before, after, times)
+    after = contact_places.with_places(before, after, lookup.known_by)
     return [
-        *_receipt_writes(clinic, after, receipt),
+        *_receipt_writes(clinic, before, after, receipt),
         *_person_writes(clinic, lookup, before, after, due),
-        *_timeline_writes(clinic, before, after, receipt),
+        *page_writes,
         *_new_contact_writes(key, before, after, given.contacts),
         *_personal_data_writes(key, after, given),
     ]
 
 
-def _receipt_writes(clinic: str, after: Subject, receipt: Receipt) -> list[Write]:
+def _receipt_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
     """Write the receipt, and its place by its id."""
     place = json.dumps({"subject": after.id, "version": after.version})
+    key = receipt_key(clinic, after.id, after.version)
     return [
-        Put(receipt_key(clinic, after.id, after.version), {"body": receipt.canonical.decode()}),
+        Put(key, receipt_values(key, receipt, before.summaries)),
         Put(receipt_id_key(clinic, receipt.id), {"body": place}),
     ]
 
@@ -132,50 +129,11 @@ def _person_writes(
     Only over the person as they were read: where somebody erased or restricted them meanwhile
     nothing is written.
     """
-    stored, was = people.dump_person(after), lookup.stored.get(after.id)
-    writes: list[Write] = [SetBody(person_key(clinic, after.id), stored, was, due=due or NOT_DUE)]
+    kept, was = people.dump_person(after), lookup.kept.get(after.id)
+    writes: list[Write] = [SetKept(person_key(clinic, after.id), kept, was, due=due or NOT_DUE)]
     if was is not None:
-        writes += contact_places.copy_writes(clinic, before, stored, was)
-    return [*writes, *contact_places.new_place_writes(clinic, before, after, stored)]
-
-
-def _timeline_writes(clinic: str, before: Subject, after: Subject, receipt: Receipt) -> list[Write]:
-    """Write a receipt's answers into the pages of answers that need them.
-
-    A page that begins with it holds the summaries as they were before.
-    """
-    name, answers = f"{after.version:010d}", json.dumps(timeline.answers_part(receipt.document))
-    *earlier, last = timeline.pages_of(
-        after.page_starts, after.version, receipt.document["effective_at"]
-    )
-    writes: list[Write] = [
-        SetEntry(answers_page_key(clinic, after.id, page), name, answers) for page in earlier
-    ]
-    writes += _late_writes(clinic, after, receipt, name, answers)
-    key = answers_page_key(clinic, after.id, last)
-    if not timeline.begins_page(after.version):
-        return [*writes, SetEntry(key, name, answers)]
-    carried = {question: summary.stored() for question, summary in before.summaries.items()}
-    page = {"fence": after.page_starts[-1], "carried": carried}
-    return [*writes, Put(key, {"body": json.dumps(page), "entries": {name: answers}})]
-
-
-def _late_writes(
-    clinic: str, after: Subject, receipt: Receipt, name: str, answers: str
-) -> list[Write]:
-    """Write answers that came in late for an old page into an item of their own.
-
-    Old is a page of which the person keeps the start no longer.
-    """
-    key = late_answers_key(clinic, after.id)
-    late = timeline.is_late(after.page_starts, after.version, receipt.document["effective_at"])
-    first_given_up = (
-        timeline.begins_page(after.version)
-        and timeline.first_kept(after.page_starts, after.version) == 1
-    )
-    if first_given_up:
-        return [Put(key, {"entries": {name: answers} if late else {}})]
-    return [SetEntry(key, name, answers)] if late else []
+        writes += contact_places.copy_writes(clinic, before, kept, was)
+    return [*writes, *contact_places.new_place_writes(clinic, before, after, kept)]
 
 
 def _new_contact_writes(
@@ -213,7 +171,7 @@ def detach_contacts(lookup: Lookup, before: Subject, after: Subject) -> list[Wri
     for number in before.contacts:
         if number not in after.contacts:
             writes.append(
-                contact_places.vacate_write(clinic, before, number, lookup.stored[before.id])
+                contact_places.vacate_write(clinic, before, number, lookup.kept[before.id])
             )
             writes.append(Replace(personal_data_key(clinic, before.id, number), {}))
     return writes

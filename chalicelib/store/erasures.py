@@ -36,8 +36,10 @@ from chalicelib.store.keys import (
     unsigned_key,
 )
 from chalicelib.store.outbox import OutboxItem
+from chalicelib.store.people import kept_in
+from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ConflictError, Item, Table
-from chalicelib.store.writes import Delete, Replace, SetBody, Write
+from chalicelib.store.writes import Delete, Replace, SetKept, Write
 
 HEAD = contact_key("", "").sk
 
@@ -141,11 +143,12 @@ def _clear_contact(table: Table, mark: PendingErasure, place: Key) -> None:
     """Take away the place of an erased person; the head stays for now, for it counts the others."""
     found = table.get([place]).get(place)
     pointer = contacts.pointer(mark.subject)
-    if found is None or found.body not in {None, pointer}:
+    held = kept_in(found) if found else None
+    if found is None or held not in {None, pointer}:
         return
     with contextlib.suppress(ConflictError):  # another round was quicker
-        if found.body:
-            table.write([SetBody(place, None, was=pointer)])
+        if held:
+            table.write([SetKept(place, None, was=pointer)])
         if place.sk != HEAD:
             table.write([Delete(place, empty=True)])
 
@@ -154,7 +157,9 @@ def _clear_head(table: Table, clinic: str, lookup: str) -> None:
     """Take away a contact that nobody is kept under any more, with all that stands beside it."""
     head = contact_key(clinic, lookup)
     found = table.get([head]).get(head)
-    if found and (found.body or found.texts or any(contacts.further_places(table, clinic, lookup))):
+    if found and (
+        kept_in(found) or found.texts or any(contacts.further_places(table, clinic, lookup))
+    ):
         return
     with contextlib.suppress(ConflictError):  # somebody came just now
         table.write([Delete(head, empty=True, number=int(found.number or 0) if found else None)])
@@ -168,7 +173,7 @@ def _numbers(table: Table, clinic: str, subject: str) -> Iterator[str]:
     """Give the numbers under which a person may be told something, or confirm by a code."""
     pk = subject_pk(clinic, subject)
     for item in table.partition(pk, "RECEIPT#"):
-        yield json.loads(item.body or "")["id"]
+        yield read_receipt(item).id
     for item in table.partition(pk, "TOLD#"):
         yield reminders.number(item)
 
@@ -179,7 +184,7 @@ def _outside(clinic: str, item: Item) -> Sequence[Key]:
         return [make(clinic, reminders.number(item)) for make in _REMINDING]
     if not item.sk.startswith("RECEIPT#"):
         return []
-    number = json.loads(item.body or "")["id"]
+    number = read_receipt(item).id
     return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, *_TELLING)]
 
 

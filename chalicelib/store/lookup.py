@@ -21,6 +21,7 @@ from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.keys import Key, api_key_key, clinic_key
 from chalicelib.store.rate_limits import RateLimits, Taking
 from chalicelib.store.table import Table
+from chalicelib.store.writes import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,8 @@ class Lookup:
     published: Published
     people: Mapping[Contact, tuple[Subject, ...]]
     lookups: Mapping[Contact, str]
-    stored: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the table holds of each person, by subject id: whoever writes on must find it
-    unchanged."""
+    kept: Mapping[str, Kept] = field(default_factory=dict, repr=False)
+    """How the table holds each person, by subject id: whoever writes on must find it unchanged."""
 
     stored_under: Mapping[Contact, tuple[Subject, ...]] = field(default_factory=dict)
     """Everybody kept under each contact, who only typed it too: whom it stops something for."""
@@ -147,9 +147,9 @@ class Directory:
         )
         key_item = found.get(api_key_key(api_key_digest)) if api_key_digest is not None else None
         everybody = {contact: known_by[lookup].people for contact, lookup in lookups.items()}
-        stored: dict[str, str] = {}
+        kept: dict[str, Kept] = {}
         for known in known_by.values():
-            stored |= known.texts
+            kept |= known.kept
         published = self._clinics.published(clinic, found.get(clinic_key(clinic)))
         return Lookup(
             published=published,
@@ -158,7 +158,7 @@ class Directory:
             },
             stored_under=everybody,
             lookups=lookups,
-            stored=stored,
+            kept=kept,
             known_by=known_by,
             partly_read=frozenset(
                 contact for contact, lookup in lookups.items() if known_by[lookup].more

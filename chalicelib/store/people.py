@@ -1,13 +1,19 @@
 """The list of a clinic's people: who ever decided there, as they stand since their last
 decision.
+
+A person is stored packed (`compact`), in the list and under each of their contacts. An earlier
+version stored JSON in the body; both forms are read, here and nowhere else.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from chalicelib.domain.subjects import Subject
+from chalicelib.store import compact
 from chalicelib.store.keys import SHARDS, confirmed_key, person_key
 from chalicelib.store.table import Item, Table
+from chalicelib.store.writes import Kept
 
 
 def iter_people(table: Table, clinic: str) -> Iterator[Subject]:
@@ -30,9 +36,28 @@ def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
             )
 
 
+def kept_in(item: Item) -> Kept | None:
+    """Give what an item holds of a person, as it is stored; None where it holds nobody."""
+    return bytes(item.blob) if item.blob else item.body
+
+
+def kept_values(kept: Kept) -> dict[str, Any]:
+    """Give the attributes of a new item that holds a person."""
+    return {"blob": kept} if isinstance(kept, bytes) else {"body": kept}
+
+
+def read_person(kept: Kept) -> Subject:
+    """Read a person from either form; raise ValueError, LookupError or TypeError."""
+    text = compact.unpack(kept) if isinstance(kept, bytes) else kept
+    stored = json.loads(text)
+    if not isinstance(stored, Mapping):
+        raise TypeError("no person is stored like that")
+    return Subject.read(stored)
+
+
 def load_person(place: Item) -> Subject:
-    """Read a person from their place in the list."""
-    return Subject.read(json.loads(place.body or ""))
+    """Read a person from their place in the list; raise as `read_person` does."""
+    return read_person(kept_in(place) or "")
 
 
 def person(table: Table, clinic: str, subject: str) -> Subject:
@@ -47,6 +72,6 @@ def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[st
     return [item.sk.removeprefix(place.sk) for item in table.partition(place.pk, place.sk)]
 
 
-def dump_person(person: Subject) -> str:
+def dump_person(person: Subject) -> bytes:
     """Write a person as the list and each of their contacts hold them."""
-    return json.dumps(person.stored(), ensure_ascii=False)
+    return compact.pack(compact.dump(person.stored()))

@@ -1,6 +1,5 @@
 """Personal data, stored encrypted only: contacts, names, addresses, and the evidence of staff."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
+from chalicelib.store import people
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.keys import person_key, personal_data_key
 from chalicelib.store.table import Item, Table
@@ -83,7 +83,7 @@ def kept_disclosures(table: Table, key: ClinicKey, receipt: Receipt) -> tuple[st
     found = table.get([person_place, evidence_place])
     if person_place not in found or evidence_place not in found:
         return ()
-    person = Subject.read(json.loads(found[person_place].body or ""))
+    person = people.load_person(found[person_place])
     if person.erased:
         return ()
     return tuple(_decrypted(key, person, what, found[evidence_place]).split("~"))

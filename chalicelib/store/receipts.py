@@ -1,33 +1,38 @@
 """Stored receipts: found by their id, or as the chain of a person.
 
-A receipt stands in the partition of its person, under its number in the chain; a pointer leads to
-it from its id.
+A receipt stands in the partition of its person, under its number in the chain, with the summaries
+of the person's answers as they were before it; a pointer leads to it from its id. It is written
+once. An earlier version kept no summaries beside it.
 """
 
+import base64
 import heapq
 import itertools
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from chalicelib.domain.consent import AnswerSummary, QuestionId
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.stored_answers import read_answers, stored_answers
 from chalicelib.domain.subjects import Subject, with_restriction
-from chalicelib.store import timeline
+from chalicelib.store import compact, pages, timeline
 from chalicelib.store.keys import (
     Key,
-    answers_page_key,
-    late_answers_key,
     receipt_id_key,
     receipt_key,
     signature_key,
 )
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import DamagedError, Item, Table
 
 NEWEST = 2000
 """How many receipts a person's own page and file hold."""
+
+KILOBYTE = 1024
+"""Up to this size an item costs one write unit, two in a transaction."""
 
 _FROM_THE_FIRST: Mapping[str, int] = MappingProxyType({})
 
@@ -82,22 +87,22 @@ class Receipts:
     ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
         """Give how people stood at a time, as the portal knew it at another, by subject id.
 
-        One round trip for a hundred people, none for those who have decided nothing since. For what
-        was true a thousand receipts ago a few more.
+        Two round trips for a hundred people: the pages that hold the times of their receipts, and
+        the receipts that answer. One where all times are held by the people themselves, none for
+        those who have decided nothing since. For what was true a thousand receipts ago a few more.
+        Raises DamagedError, UnavailableError.
         """
         answers: dict[str, Mapping[QuestionId, AnswerSummary]] = {}
-        pages: dict[Key, Subject] = {}
+        changed: list[Subject] = []
         for person in people:
-            page = timeline.page_for(person.page_starts, person.version, at, known_at)
             if person.latest <= at and person.recorded_at <= known_at:
                 answers[person.id] = person.summaries
-            elif page is None:
-                answers[person.id] = self._answers_long_ago(clinic, person, at, known_at)
             else:
-                pages[answers_page_key(clinic, person.id, page)] = person
-        found = self._table.get(list(pages))
-        for key, person in pages.items():
-            answers[person.id] = _answers_on([found[key]], at, known_at)
+                changed.append(person)
+        try:
+            answers |= self._answers_then(clinic, changed, at, known_at)
+        except (ValueError, LookupError, TypeError) as error:
+            raise DamagedError(type(error).__name__) from error
         # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
         restricted = {person.id for person in people if person.restricted_since is not None}
         return {
@@ -105,25 +110,28 @@ class Receipts:
             for subject, then in answers.items()
         }
 
-    def _answers_long_ago(
-        self, clinic: str, person: Subject, at: Instant, known_at: Instant
-    ) -> Mapping[QuestionId, AnswerSummary]:
-        """Give how somebody stood on an old page, of which the person keeps the start no longer."""
-
-        def page_start(number: int) -> timeline.PageStart:
-            key = answers_page_key(clinic, person.id, number)
-            page = self._table.get([key])[key]
-            latest, recorded_at = json.loads(page.body or "")["fence"]
-            return latest, recorded_at
-
-        pages = timeline.first_kept(person.page_starts, person.version)
-        number = timeline.search(pages, page_start, at, known_at)
-        page, late = (
-            answers_page_key(clinic, person.id, number),
-            late_answers_key(clinic, person.id),
-        )
-        found = self._table.get([page, late])
-        return _answers_on([found[page], found[late]], at, known_at)
+    def _answers_then(
+        self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant
+    ) -> dict[str, Mapping[QuestionId, AnswerSummary]]:
+        """Give how people stood who have decided something since."""
+        plans = {
+            person.id: page.plan(at, known_at)
+            for person, page in pages.read_pages(self._table, clinic, people, at, known_at)
+        }
+        keys = {
+            (subject, version): receipt_key(clinic, subject, version)
+            for subject, plan in plans.items()
+            for version in plan.versions
+        }
+        found = self._table.get(list(keys.values())) if keys else {}
+        answers: dict[str, Mapping[QuestionId, AnswerSummary]] = {}
+        for subject, plan in plans.items():
+            before = plan.carried
+            if plan.base is not None:
+                before = summaries_before(found[keys[subject, plan.base]])
+            read = [read_receipt(found[keys[subject, version]]).document for version in plan.read]
+            answers[subject] = timeline.with_answers(before, [*plan.known, *read])
+        return answers
 
     def history(
         self,
@@ -170,19 +178,50 @@ def _counting(person: Subject) -> list[int]:
     return sorted(versions)
 
 
-def _answers_on(
-    pages: Sequence[Item], at: Instant, known_at: Instant
-) -> Mapping[QuestionId, AnswerSummary]:
-    """Give how a person stood by a page of their answers, and by an item of late ones."""
-    carried = json.loads(pages[0].body or "")["carried"]
-    before = {question: AnswerSummary.read(summary) for question, summary in carried.items()}
-    receipts = []
-    for page in pages:
-        receipts += [json.loads(text) for text in page.texts.values()]
-    return timeline.answers_as_of(before, receipts, at, known_at)
+def receipt_values(
+    key: Key, receipt: Receipt, before: Mapping[QuestionId, AnswerSummary]
+) -> dict[str, Any]:
+    """Give the attributes of a receipt's item: the receipt, and the summaries before it, packed.
+
+    The receipt is kept as it is while the item stays below a kilobyte, else packed with them: a
+    write is charged by the kilobyte begun.
+    """
+    canonical = receipt.canonical.decode()
+    summaries = compact.dump(stored_answers(before)) if before else ""
+    values: dict[str, Any] = {"body": canonical}
+    if summaries:
+        values["blob"] = compact.pack(summaries)
+    names = "pkskbodyblob"
+    size = sum(map(len, (names, *key, receipt.canonical, values.get("blob", b""))))
+    if size <= KILOBYTE:
+        return values
+    return {"blob": compact.pack(f"{canonical}\n{summaries}")}
 
 
 def read_receipt(item: Item) -> Receipt:
-    """Give the receipt an item of the table holds."""
-    canonical = (item.body or "").encode()
+    """Give the receipt an item of the table holds; raise ValueError where it is none."""
+    return _receipt(item.body, item.blob)
+
+
+def receipt_of_image(image: Mapping[str, Any]) -> Receipt:
+    """Give the receipt that a record of the table's stream holds (`NewImage`); raise ValueError."""
+    if "body" in image:
+        return _receipt(image["body"]["S"], None)
+    return _receipt(None, base64.b64decode(image["blob"]["B"]))
+
+
+def _receipt(body: str | None, blob: bytes | None) -> Receipt:
+    if not body and blob:
+        body, _, _ = compact.unpack(bytes(blob)).partition("\n")
+    canonical = (body or "").encode()
     return Receipt(json.loads(canonical), canonical)
+
+
+def summaries_before(item: Item) -> Mapping[QuestionId, AnswerSummary]:
+    """Give the summaries as they were before a receipt, from its item.
+
+    Raise ValueError, LookupError or TypeError where they cannot be read.
+    """
+    packed = compact.unpack(bytes(item.blob)) if item.blob else ""
+    summaries = packed if item.body else packed.partition("\n")[2]
+    return read_answers(json.loads(summaries)) if summaries else {}

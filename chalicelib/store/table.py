@@ -45,6 +45,7 @@ from chalicelib.store.writes import (
     Count,
     Delete,
     FirstEntry,
+    Kept,
     MoveEntry,
     NextNumber,
     Put,
@@ -54,6 +55,7 @@ from chalicelib.store.writes import (
     SetBody,
     SetDue,
     SetEntry,
+    SetKept,
     SetNumber,
     Spend,
     Try,
@@ -400,10 +402,13 @@ class Table:
             case Replace():
                 transaction.save(self._new(write))
             case Delete(key, empty, number, _):
-                unchanged = _numbered(item, number) & item.body.does_not_exist() & _no_entry(item)
+                unchanged = _numbered(item, number) & _holds_kept(item, None) & _no_entry(item)
                 transaction.delete(item(*key), condition=unchanged if empty else None)
             case SetDue(key, due, was):
-                transaction.update(item(*key), _set_due(item, key, due), _holds(item, was))
+                transaction.update(item(*key), _set_due(item, key, due), _holds_kept(item, was))
+            case SetKept(key, kept, was, due):
+                changes = [*_keeping(item, kept, was), *_set_due(item, key, due)]
+                transaction.update(item(*key), changes, _holds_kept(item, was))
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
             case Try() | AddCounts() | SetNumber() | Count() | Spend():
@@ -425,12 +430,12 @@ class Table:
                 return [item.entries.set({name: stored})], item.pk.exists() & _no_entry(item)
             case SetBlob(_, blob, was):
                 return [item.blob.set(blob)], item.blob == was
-            case SetBody(key, body, was, sealed_anew, due):
+            case SetBody(_, body, was, sealed_anew):
                 sealed: list[Action] = []
                 if sealed_anew is not None:
                     sealed = [item.blob.set(sealed_anew) if sealed_anew else item.blob.remove()]
                 changed: Action = item.body.set(body) if body is not None else item.body.remove()
-                return [changed, *sealed, *_set_due(item, key, due)], _holds(item, was)
+                return [changed, *sealed], _holds(item, was)
             case NextNumber(_, number):
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
@@ -467,10 +472,11 @@ class Table:
 
     def _moved(self, write: MoveEntry) -> tuple[list[Action], Condition]:
         item, entry = self._item, self._item.entries[write.name]
-        actions, holds = [entry.remove()], entry == write.was
-        if write.body is not None:
-            actions.append(item.body.set(write.body))
-            holds &= _holds(item, None)
+        actions: list[Action] = [entry.remove()]
+        holds: Condition = entry == write.was
+        if write.kept is not None:
+            actions += _keeping(item, write.kept, None)
+            holds &= _holds_kept(item, None)
         if write.number is not None:
             actions.append(item.number.set(write.number))
             holds &= _numbered(item, write.number - 1)
@@ -505,6 +511,27 @@ def _set_due(item: type[_Row], key: Key, due: str | None) -> list[Action]:
     if not due:
         return [item.due_shard.remove(), item.due_at.remove()]
     return [item.due_shard.set(due_shard(key.sk)), item.due_at.set(due)]
+
+
+def _keeping(item: type[_Row], kept: Kept | None, was: Kept | None) -> list[Action]:
+    """Write how an item holds a person from now on, and remove the other form."""
+    if isinstance(kept, bytes):
+        changed: list[Action] = [item.blob.set(kept)]
+        return [*changed, item.body.remove()] if isinstance(was, str) else changed
+    changed = [item.body.set(kept)] if kept is not None else [item.body.remove()]
+    return [*changed, item.blob.remove()] if isinstance(was, bytes) else changed
+
+
+def _holds_kept(item: type[_Row], kept: Kept | None) -> Condition:
+    if isinstance(kept, bytes):
+        packed: Condition = item.blob == kept
+        return packed
+    return _holds(item, kept) if kept is not None else _holds_nobody(item)
+
+
+def _holds_nobody(item: type[_Row]) -> Condition:
+    nobody: Condition = item.body.does_not_exist() & item.blob.does_not_exist()
+    return nobody
 
 
 def _numbered(item: type[_Row], number: int | None) -> Condition:

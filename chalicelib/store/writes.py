@@ -76,23 +76,44 @@ class SetBody(NamedTuple):
     """Replace the body of an item that still has the one it was read with.
 
     The blob too, where one is given; an empty one removes it. `was` is None where it had none, or
-    the item did not exist; with a `body` of None it has none afterwards. `due` is for a place in
-    the list of people: since when something is due (`SetDue`); None leaves that as it is.
+    the item did not exist; with a `body` of None it has none afterwards.
     """
 
     key: Key
     body: str | None
     was: str | None
     blob: bytes | None = None
-    due: str | None = None
 
     def __repr__(self) -> str:
         """Keep what is stored out of tracebacks and logs."""
         return _kind_and_key(self)
 
 
+Kept = str | bytes
+"""How an item holds a person: the packed `blob`, or the `body` that an earlier version wrote.
+
+A `body` also where the item only points to the person."""
+
 NOT_DUE = ""
 """The due time of a person for whom nothing will be due: the index does not hold them."""
+
+
+class SetKept(NamedTuple):
+    """Replace what an item holds of a person, if it still holds what it was read with.
+
+    `was` is None where it held nobody, or did not exist; with a `kept` of None it holds nobody
+    afterwards. `due` is for a place in the list of people: since when something is due (`SetDue`);
+    None leaves that as it is.
+    """
+
+    key: Key
+    kept: Kept | None
+    was: Kept | None
+    due: str | None = None
+
+    def __repr__(self) -> str:
+        """Keep what is stored out of tracebacks and logs."""
+        return _kind_and_key(self)
 
 
 class SetDue(NamedTuple):
@@ -103,7 +124,7 @@ class SetDue(NamedTuple):
 
     key: Key
     due: str
-    was: str
+    was: Kept
 
     def __repr__(self) -> str:
         """Keep what is stored out of tracebacks and logs."""
@@ -118,12 +139,15 @@ class NextNumber(NamedTuple):
 
 
 class MoveEntry(NamedTuple):
-    """Take an entry that holds `was` out of an item, and set its free body or next number."""
+    """Take an entry that holds `was` out of an item that kept several people.
+
+    Keep the person there, if nobody is, or set its next number.
+    """
 
     key: Key
     name: str
     was: str
-    body: str | None = None
+    kept: Kept | None = None
     number: int | None = None
 
     def __repr__(self) -> str:
@@ -182,8 +206,8 @@ class Replace(NamedTuple):
 class Delete(NamedTuple):
     """Remove an item, if it is there.
 
-    With `empty` only one without body and entries whose number is still `number`. `over` says that
-    the proof it belongs to is over: nothing else removes a receipt.
+    With `empty` only one without body, blob and entries whose number is still `number`. `over` says
+    that the proof it belongs to is over: nothing else removes a receipt.
     """
 
     key: Key
@@ -214,6 +238,7 @@ Write = (
     | SetBlob
     | SetBody
     | SetDue
+    | SetKept
     | NextNumber
     | MoveEntry
     | AddCounts

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.domain.consent import (
+    Answer,
     AnswerSummary,
     Assurance,
     NoticeInForce,
@@ -11,7 +12,9 @@ from chalicelib.domain.consent import (
     resolve,
 )
 from chalicelib.domain.decisions import Day, Decision, NoticeRef, decide
+from chalicelib.domain.instants import short
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.stored_answers import read_answers, stored_answers
 from chalicelib.domain.subjects import Subject
 from tests.factories import (
     EMAIL_NEWS,
@@ -123,7 +126,7 @@ def test_a_yes_to_a_text_nobody_knows_permits_nothing_under_any_version() -> Non
             assert (status.state, status.permitted) == (State.SUPERSEDED, False)
             assert status.recorded_answer is not None
             assert status.recorded_answer.notice_version is None
-    assert AnswerSummary.read(anna.summaries[EMAIL_NEWS].stored()) == anna.summaries[EMAIL_NEWS]
+    assert read_answers(stored_answers(anna.summaries)) == anna.summaries
 
 
 @pytest.mark.parametrize("answer", ["no", "withdraw"])
@@ -321,11 +324,11 @@ def test_a_standing_stored_before_days_were_known_reads_the_same() -> None:
     }
     stored = {"last": answer, "first_yes": [MORNING, 1], "first_stop": [[NOON, 2], "withdraw"]}
     read = AnswerSummary.read(stored)
-    assert read.stored() == {
-        **stored,
-        "first_yes": (MORNING, 1),
-        "first_stop": ((NOON, 2), "withdraw"),
-    }
+    assert read == AnswerSummary(
+        last=an_answer("withdraw", NOON, version=2),
+        first_yes=(MORNING, 1),
+        first_stop=((NOON, 2), Answer.WITHDRAW),
+    )
     assert resolve(read, IN_FORCE, EVENING).state is State.WITHDRAWN
     later = read.with_answer(an_answer(at=EVENING, version=3))
     assert resolve(later, IN_FORCE, NEXT_DAY).permitted
@@ -380,6 +383,12 @@ def test_a_stored_state_nobody_knows_is_refused() -> None:
     """Anything unreadable is an error, and never a Yes."""
     with pytest.raises(ValueError, match="maybe"):
         AnswerSummary.read({"last": {"answer": "maybe", "channel": "web", "assurance": "link"}})
+    receipt = ["c" * 32, 1, short(MORNING), 0, "1.0", "lv", "web", "link"]
+    assert read_answers([[receipt], {EMAIL_NEWS: [[0, "y"]]}])
+    with pytest.raises(LookupError, match="m"):
+        read_answers([[receipt], {EMAIL_NEWS: [[0, "m"]]}])
+    with pytest.raises(ValueError, match="maybe"):
+        read_answers([[[*receipt[:-1], "maybe"]], {EMAIL_NEWS: [[0, "y"]]}])
 
 
 def test_a_person_survives_being_stored() -> None:

@@ -7,7 +7,16 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.subjects import Subject
-from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, a_subject, a_summary, an_answer
+from tests.factories import (
+    EMAIL_NEWS,
+    IN_FORCE,
+    MORNING,
+    NOON,
+    a_subject,
+    a_summary,
+    an_answer,
+    stored_earlier,
+)
 
 NUMBER, MAIL = (
     Contact(ContactKind.REFERENCE, "P-1024"),
@@ -56,8 +65,9 @@ def test_a_person_stored_before_kinds_were_kept_is_permitted_as_before() -> None
     assert permission_by(before, NUMBER)[0].permitted
     assert permission_by(before, NUMBER)[1] == (ContactKind.REFERENCE,)
     assert permission_by(before, NUMBER, MAIL)[1] == (ContactKind.REFERENCE, ContactKind.EMAIL)
-    old = {name: value for name, value in ANNA.stored().items() if name != "kinds"}
+    old = {name: value for name, value in stored_earlier(ANNA).items() if name != "kinds"}
     assert Subject.read(old) == before
+    assert Subject.read(before.stored()) == before
 
 
 def test_a_contact_learnt_later_was_not_known_then() -> None:

@@ -13,7 +13,7 @@ from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.due_times import next_due
 from chalicelib.domain.instants import END_OF_TIME, instant, moment
 from chalicelib.domain.receipts import Receipt
-from chalicelib.domain.subjects import Subject
+from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.receipts import jws
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import outbox, signatures
@@ -96,8 +96,8 @@ def _same_as_receipts(clinic: Clinic) -> Iterator[str]:
         if person.erased:
             continue
         summaries = _summaries(chain)
-        kept = {address: summary.stored() for address, summary in person.summaries.items()}
-        if kept != {address: summary.stored() for address, summary in summaries.items()}:
+        restricted = person.restricted_since is not None
+        if person.summaries != with_restriction(summaries, restricted=restricted):
             yield f"state: {subject} is not stored as {len(chain)} receipts say"
 
 

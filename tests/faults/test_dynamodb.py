@@ -10,13 +10,14 @@ import pytest
 
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.keys import Key
-from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
+from chalicelib.store.table import ConflictError, ContendedError, Item, Table, UnavailableError
 from chalicelib.store.writes import (
     NOT_DUE,
     AddCounts,
     Count,
     Delete,
     FirstEntry,
+    Kept,
     MoveEntry,
     NextNumber,
     Put,
@@ -26,6 +27,7 @@ from chalicelib.store.writes import (
     SetBody,
     SetDue,
     SetEntry,
+    SetKept,
     SetNumber,
     Spend,
     Try,
@@ -89,6 +91,13 @@ def stored_items(table: Table) -> list[tuple[Any, ...]]:
     ]
 
 
+def _held(item: Item | None) -> Kept | None:
+    """Give one of the forms in which an item may hold a person, if it has one."""
+    if item is None:
+        return None
+    return bytes(item.blob) if item.blob else item.body
+
+
 def a_write(rng: Random, key: Key, table: Table) -> Write:
     """Draw one write; half of those with a condition would hold as the table stands."""
     item = table.get([key]).get(key)
@@ -121,12 +130,17 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
             SetBody(
                 key, rng.choice(["x", "y", None]), was=body, blob=rng.choice([None, b"z", b""])
             ),
-            SetBody(key, "x", was=body, due=rng.choice(DUE_TIMES)),
-            SetDue(key, rng.choice(DUE_TIMES), was=body or "x"),
+            SetKept(key, b"x", was=_held(item), due=rng.choice(DUE_TIMES)),
+            SetDue(key, rng.choice(DUE_TIMES), was=_held(item) or "x"),
+            SetKept(key, rng.choice([b"new", "x", None]), was=rng.choice([_held(item), "x", None])),
             RemoveEntry(key, name),
             NextNumber(key, number),
             MoveEntry(
-                key, name, was, body=rng.choice([None, "moved"]), number=rng.choice([None, number])
+                key,
+                name,
+                was,
+                kept=rng.choice([None, "moved", b"moved"]),
+                number=rng.choice([None, number]),
             ),
             SetNumber(
                 key, number, was=rng.choice([int(item.number) if item and item.number else None, 2])
