@@ -157,6 +157,21 @@ def split(table: Table, clinic: str, subject: str) -> bool:
     return True
 
 
+def pack(table: Table, clinic: str, subject: str) -> bool:
+    """Write a person packed whom an earlier version kept as JSON; all copies at once.
+
+    Tells False where they are packed. Raises LookupError for nobody, ConflictError where somebody
+    wrote meanwhile, ContendedError.
+    """
+    key = person_key(clinic, subject)
+    was, person = _read(table, key)
+    if isinstance(was, bytes):
+        return False
+    kept = people.dump_person(person)
+    table.write([SetKept(key, kept, was=was), *copy_writes(clinic, person, kept, was)])
+    return True
+
+
 def _shared_items(table: Table, clinic: str, person: Subject) -> dict[str, Item]:
     """Give the items of a person's contacts that hold them among everybody, by lookup."""
     heads = {lookup: contact_key(clinic, lookup) for lookup in person.contacts}
