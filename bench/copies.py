@@ -23,7 +23,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
-from chalicelib.store import people
+from chalicelib.store import compact, people
 from chalicelib.store.keys import personal_data_key
 
 _ID = re.compile(rb"[0-9a-f]{32,64}")
@@ -223,7 +223,12 @@ class Copier:
             what = place[1].removeprefix(sealed.sk)
             plain = self._key.decrypt(person.id, person.salt, what, blob)
             return self._sealed(what, plain)
+        if place[1].startswith(("RECEIPT#", "CONTACT")) or "#ROLL#" in place[0]:
+            return self._packed(self._text(compact.unpack(blob).encode()))
         return None
+
+    def _packed(self, text: _Text) -> Callable[[Values], bytes]:
+        return lambda values: compact.pack(text.fill(values).decode())
 
     def _sealed(self, what: str, plain: str) -> Callable[[Values], bytes]:
         named, text = self._text(what.encode()), self._text(plain.encode())

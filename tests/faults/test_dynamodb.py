@@ -135,6 +135,7 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
             SetKept(key, rng.choice([b"new", "x", None]), was=rng.choice([_held(item), "x", None])),
             RemoveEntry(key, name),
             NextNumber(key, number),
+            MoveEntry(key, name, was, number=rng.choice([None, number])),
             MoveEntry(
                 key,
                 name,

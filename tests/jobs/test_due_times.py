@@ -81,7 +81,7 @@ def store_many(portal: Portal, person: Subject, due: Instant) -> None:
             item = {
                 "pk": {"S": key.pk},
                 "sk": {"S": key.sk},
-                "body": {"S": people.dump_person(replace(person, id=subject, contacts={}))},
+                "blob": {"B": people.dump_person(replace(person, id=subject, contacts={}))},
                 "due_shard": {"S": f"DUE#{subject[0]}"},
                 "due_at": {"S": due},
             }
@@ -184,7 +184,7 @@ def test_a_person_who_decides_while_the_round_goes_keeps_the_time_of_that_decisi
     was = place(portal, only_person(portal, RIGA, ANNA).id)
     withdrawals.withdraw(portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(ANNA))
     with pytest.raises(ConflictError):
-        portal.table.write_one(SetDue(was.key, OVER, was=was.body or ""))
+        portal.table.write_one(SetDue(was.key, OVER, was=people.kept_in(was) or ""))
     assert due_of(portal) == "2026-12-22T18:30:00.000Z"
 
 
@@ -216,7 +216,7 @@ def test_people_stored_before_there_was_an_index_get_their_due_time(portal: Port
     for number in range(3):
         decide(portal, somebody(number))
     for item in list(people.iter_items(portal.table, RIGA)):
-        portal.table.write_one(SetDue(item.key, NOT_DUE, was=item.body or ""))
+        portal.table.write_one(SetDue(item.key, NOT_DUE, was=people.kept_in(item) or ""))
     first, second = keep(portal, EVENING), keep(portal, EVENING)
     assert (first.done["people"], first.done["moved"], second.done["people"]) == (3, 3, 0)
     assert {item.due_at for item in people.iter_items(portal.table, RIGA)} == {HALF}
