@@ -49,10 +49,6 @@ _DICTIONARIES: Mapping[int, bytes] = MappingProxyType({1: _FIRST.encode()})
 _NEWEST = max(_DICTIONARIES)
 
 
-class UnreadableError(ValueError):
-    """What is stored is no text that `pack` gave: it is damaged, or of a later version."""
-
-
 def dump(value: Any) -> str:
     """Write a value as JSON without spaces, as the dictionary expects it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -65,15 +61,15 @@ def pack(text: str) -> bytes:
 
 
 def unpack(packed: bytes) -> str:
-    """Read a text that `pack` wrote; raise UnreadableError."""
+    """Read a text that `pack` wrote; raise ValueError where it is damaged, or of a later version."""
     dictionary = _DICTIONARIES.get(packed[0]) if packed else None
     if dictionary is None:
-        raise UnreadableError("no dictionary has this number")
+        raise ValueError("no dictionary has this number")
     inflate = zlib.decompressobj(zdict=dictionary)
     try:
         text = inflate.decompress(packed[1:]) + inflate.flush()
     except zlib.error as error:
-        raise UnreadableError(str(error)) from error
+        raise ValueError(str(error)) from error
     if not inflate.eof or inflate.unused_data:
-        raise UnreadableError("it is cut off, or goes on behind its end")
+        raise ValueError("it is cut off, or goes on behind its end")
     return text.decode()
