@@ -180,7 +180,7 @@ class Subject:
         ]
         said = {name: getattr(self, name) for name in _AS_THEY_ARE}
         said |= {name: short(getattr(self, name) or "") for name in _TIMES}
-        said |= {name: [order[each] for each in getattr(self, name)] for name in _LISTS}
+        said |= {name: [order.get(each, each) for each in getattr(self, name)] for name in _LISTS}
         starts = [[short(latest), short(first)] for latest, first in self.page_starts]
         said |= {"contacts": contacts, "page_starts": starts}
         kept = {name: value for name, value in said.items() if value}
@@ -199,7 +199,10 @@ class Subject:
         fields |= {name: full(stored[name]) for name in _TIMES if name in stored}
         contacts = stored.get("contacts", ())
         for name in _LISTS:
-            fields[name] = tuple(contacts[number][0] for number in stored.get(name, ()))
+            fields[name] = tuple(
+                contacts[each][0] if isinstance(each, int) else each
+                for each in stored.get(name, ())
+            )
         summaries: Mapping[QuestionId, AnswerSummary] = read_answers(stored["answers"])
         if "restricted_since" in stored:
             summaries = with_restriction(summaries, restricted=True)
