@@ -5,7 +5,6 @@ of the person's answers as they were before it; a pointer leads to it from its i
 once. An earlier version kept no summaries beside it.
 """
 
-import base64
 import heapq
 import itertools
 import json
@@ -200,19 +199,9 @@ def receipt_values(
 
 def read_receipt(item: Item) -> Receipt:
     """Give the receipt an item of the table holds; raise ValueError where it is none."""
-    return _receipt(item.body, item.blob)
-
-
-def receipt_of_image(image: Mapping[str, Any]) -> Receipt:
-    """Give the receipt that a record of the table's stream holds (`NewImage`); raise ValueError."""
-    if "body" in image:
-        return _receipt(image["body"]["S"], None)
-    return _receipt(None, base64.b64decode(image["blob"]["B"]))
-
-
-def _receipt(body: str | None, blob: bytes | None) -> Receipt:
-    if not body and blob:
-        body, _, _ = compact.unpack(bytes(blob)).partition("\n")
+    body = item.body
+    if not body and item.blob:
+        body, _, _ = compact.unpack(bytes(item.blob)).partition("\n")
     canonical = (body or "").encode()
     return Receipt(json.loads(canonical), canonical)
 
