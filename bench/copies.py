@@ -243,9 +243,12 @@ class Copier:
 
 
 def _renewed(value: bytes, number: int) -> bytes:
-    """Give another id of the same length, with the same first digit."""
+    """Give another id of the same length, with the same first digit.
+
+    Later copies come later in the order of keys: the file grows at its ends, and is written faster.
+    """
     digest = hashlib.sha256(value + str(number).encode()).hexdigest().encode()
-    return value[:1] + digest[: len(value) - 1]
+    return (value[:1] + b"%08x" % number + digest)[: len(value)]
 
 
 def counters(originals: Sequence[tuple[Original, int]], before: Table) -> Iterator[Stored]:
