@@ -126,7 +126,11 @@ def test_a_decision_is_told_once_however_often_the_stream_repeats_itself(
     assert (text["channel"], text["html"]) == ("sms", None)
     assert post.waits() == 0
     told = outbox.OutboxItem(
-        receipt.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b""
+        receipt.id,
+        OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""),
+        "",
+        b"",
+        outbox_key(RIGA, receipt.id),
     )
     assert deliveries.states(portal.table, told) == {"receipt#email": "sent"}
 
@@ -301,7 +305,11 @@ def test_a_mailbox_that_is_gone_is_left_alone_for_a_month(portal: Portal, post: 
     assert post.round().sent == 1
     assert len(post.mails()) == 2
     told = outbox.OutboxItem(
-        second.id, OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""), "", b""
+        second.id,
+        OutboxEntry("decided", RIGA, receipt.document["subject"], "lv", ""),
+        "",
+        b"",
+        outbox_key(RIGA, second.id),
     )
     assert deliveries.states(portal.table, told) == {"withdrawn#email": "skipped bounce"}
     assert post.waits() == 0
