@@ -39,27 +39,35 @@ _AWAY = (BusyError, ContendedError, KeysUnavailableError, UnavailableError)
 
 
 def carry_on(portal: Portal, keys: Iterable[Key], out_of_time: OutOfTime) -> None:
-    """Go on with these orders in turn, a page of people of each, as far as the time goes.
+    """Go on with these orders as far as the time goes: clinics in turn, a page of people of each.
 
-    So no order waits for a larger one, and none for one that fails.
+    A clinic's orders are carried out one after the other, so that each is done as early as can be.
+    No clinic waits for another one's large order, and no order for one that fails.
     """
-    turns = deque(_turns(portal, key) for key in keys)
+    by_clinic: dict[str, list[Key]] = {}
+    for key in keys:
+        by_clinic.setdefault(withdrawal_orders.clinic_of(key), []).append(key)
+    turns = deque(_carry_all(portal, orders) for orders in by_clinic.values())
     while turns and not out_of_time():
         turn = turns.popleft()
+        if next(turn, None) is not None:
+            turns.append(turn)
+
+
+def _carry_all(portal: Portal, orders: Iterable[Key]) -> Iterator[Key]:
+    """Carry these orders on to their ends; pause after each page, and give the order it was of."""
+    for place in orders:
         try:
-            next(turn)
-        except StopIteration:
-            continue
+            for _ in _carry_one(portal, place):
+                yield place
         except _AWAY as error:
             log.log().warning("an order is left to the next round", error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, the others are carried on
             log.fault(error)
             log.count("WithdrawalOrderFailed")
-        else:
-            turns.append(turn)
 
 
-def _turns(portal: Portal, place: Key) -> Iterator[None]:
+def _carry_one(portal: Portal, place: Key) -> Iterator[None]:
     """Carry one order on to its end; pause after each page."""
     key = portal.clinics.key(withdrawal_orders.clinic_of(place))
     order = withdrawal_orders.read_order(portal.table, key, place)
