@@ -270,8 +270,9 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         target = named_target(DEPLOYED)
+        parameters = _parameters(target)
         deployer = Deployer()
-        outputs = deployer.deploy(stack, bundle(target=target), _parameters(target))
+        outputs = deployer.deploy(stack, bundle(target=target), parameters)
     except (NotBuiltError, NotDeployedError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         return 1

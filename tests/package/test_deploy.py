@@ -219,6 +219,18 @@ def test_no_stage_takes_the_name_of_the_bundles_own_stack(
     assert "bundles" in capsys.readouterr().err
 
 
+def test_a_snapshot_for_a_python_that_has_none_is_refused_before_anything_is_built(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever asks for both learns at once which of the two to change."""
+    with environment({"PYTHON_TARGET": "3.11", "SNAP_START": "on"}):
+        assert main(["trial"]) == 1
+    assert capsys.readouterr().err == "SNAP_START needs Python 3.12 or newer; this is 3.11.\n"
+    with environment({"PYTHON_TARGET": "3.9"}):
+        assert main(["trial"]) == 1
+    assert "PYTHON_TARGET must be 3.11" in capsys.readouterr().err
+
+
 def test_the_bucket_and_what_is_in_it_survive_a_stop_of_the_local_aws(tmp_path: Path) -> None:
     """`make run` deploys into the same local AWS again the next morning."""
     build = a_build(tmp_path / "build", "morning")
