@@ -56,9 +56,11 @@ UNUSED = (
 OPERATIONS = {
     "dynamodb": (
         "BatchGetItem",
+        "DeleteItem",
         "PutItem",
         "Query",
         "TransactWriteItems",
+        "UpdateItem",
     ),
     "kms": ("Decrypt", "GetPublicKey", "Sign"),
     "sesv2": ("SendEmail",),

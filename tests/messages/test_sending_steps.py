@@ -84,7 +84,7 @@ def test_a_mail_costs_eight_writes_alone_of_items_below_a_kilobyte(
 ) -> None:
     """Eight write units: in a transaction each of these would cost two."""
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    items = list(outbox.due_items(portal.table, post.clock()))
+    items = [item.now_signed() for item in outbox.due_items(portal.table, post.clock())]
     round_trips.clear()
     post.delivery.carry(items, in_time)
     assert [call for call in round_trips if call in WRITES] == [
