@@ -12,6 +12,7 @@ import pytest
 from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
+from chalicelib.store import compact
 from chalicelib.store.keys import Key, personal_data_key, subject_pk
 from chalicelib.store.writes import Count, SetNumber, Write
 from infra.operator import keys
@@ -59,6 +60,8 @@ def readings(value: bytes) -> Iterator[bytes]:
     ):
         with contextlib.suppress(ValueError, OSError, EOFError, zlib.error):
             yield unpack(value)
+    with contextlib.suppress(ValueError):
+        yield compact.unpack(value).encode()
 
 
 def everything_readable(portal: Portal) -> Iterator[bytes]:
@@ -81,6 +84,8 @@ def test_no_contact_and_no_name_can_be_read_in_any_item(portal: Portal) -> None:
     withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
     read = list(everything_readable(portal))
     assert any(b"Sidraba rasa" in each for each in read), "what is packed would have been found"
+    anna = only_person(portal, RIGA, ANNA)
+    assert any(anna.salt.encode() in each for each in read), "people are packed, and read here too"
     hidden = [
         ANNA.value,
         "anna.ozola",
