@@ -79,7 +79,7 @@ def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Table, "write", over)
     monkeypatch.setattr(table, "_allow", lambda _: None)  # it would refuse to write over a receipt
     monkeypatch.setattr(
-        table, "_holds", lambda item, _: item.pk.exists() | item.pk.does_not_exist()
+        table, "_holds_kept", lambda item, _: item.pk.exists() | item.pk.does_not_exist()
     )
 
 

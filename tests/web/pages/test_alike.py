@@ -172,6 +172,8 @@ def test_known_and_unknown_contacts_get_the_same_answer_by_the_same_work(
     """
     answers, calls = [], []
     for email in (knocking.known("known"), "never@example.org"):
+        # Each post comes to a process that holds no token of the clinic: it reads all buckets.
+        get_portal().limits._blocks.clear()  # noqa: SLF001 - a process of its own would take seconds
         work.clear()
         answers.append(told(knocking.try_one(email)))
         calls.append(list(work))
