@@ -21,6 +21,7 @@ import pytest
 
 from app import app
 from chalicelib.domain.links import LinkScope
+from chalicelib.portal import get_portal
 from chalicelib.web.requests import MAX_QUERY
 from tests.cast import ANNA
 from tests.web import truth
@@ -75,6 +76,9 @@ NOTICE = {
 }
 """What reads a clinic's own notice, at most 300 KB, by expressions that look at one character."""
 
+OUR_TEXT = {"prepared_page.py"}
+"""What splits a page that our own template gave, at single characters."""
+
 
 @dataclass
 class Work:
@@ -102,7 +106,7 @@ class Work:
             return True
         called = frame.f_back if frame.f_globals.get("__name__") == "re" and frame.f_back else frame
         file = Path(called.f_code.co_filename)
-        ours = bool(GROWS_FAST & set(file.parts)) and file.name not in NOTICE
+        ours = bool(GROWS_FAST & set(file.parts)) and file.name not in NOTICE | OUR_TEXT
         return ours and isinstance(getattr(done, "__self__", None), re.Pattern)
 
 
@@ -138,6 +142,7 @@ def check(what: str, client: Counting, ask: Callable[[int], object]) -> None:
         2 * ONCE,
         4 * ONCE,
     ):  # twice: the first loads and remembers what the others need not
+        get_portal().limits._blocks.clear()  # noqa: SLF001 - so that each post reads all its buckets
         ask(size)
         works.append(client.work)
     _, one, two, four = works

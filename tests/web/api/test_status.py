@@ -2,8 +2,9 @@
 
 import pytest
 
+from chalicelib.store import compact
 from chalicelib.store.keys import Key
-from chalicelib.store.writes import SetBody
+from chalicelib.store.writes import SetKept
 from tests.cast import RIGA
 from tests.web.client import Client, Program
 from tests.web.letterbox import confirmed
@@ -298,14 +299,17 @@ def test_what_cannot_be_read_is_not_permitted(client: Client, portal: RunningPor
         for key in portal.items()
         if key[0].startswith(f"CLINIC#{program.clinic}#CONTACT#")
     ]
-    kept = was = portal.table.get([entry])[entry].body or ""
+    kept = was = bytes(portal.table.get([entry])[entry].blob or b"")
+    text = compact.unpack(kept)
     for damaged in (
         kept[:-9],
-        kept.replace('"answer": "yes"', '"answer": "sure"'),
-        kept.replace('"last"', '"first"'),
+        b"\xff" + kept[1:],
+        compact.pack(text[:-9]),
+        compact.pack(text.replace('"y"', '"sure"')),
+        compact.pack(text.replace('"answers"', '"replies"')),
     ):
-        assert damaged != kept
-        portal.table.write([SetBody(entry, damaged, was)])
+        assert damaged not in {kept, was}
+        portal.table.write([SetKept(entry, damaged, was)])
         was = damaged
         answer = program.call("status", {"subjects": [{"email": "anna.ozola@example.org"}]})
         assert answer.status == 503
