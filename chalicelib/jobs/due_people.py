@@ -24,8 +24,9 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people, reminders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import KeysUnavailableError
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, clinic_of_person
-from chalicelib.store.table import ConflictError, ContendedError, Item
+from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.writes import NOT_DUE, SetDue
 
 NO_ADDRESS_AGAIN = timedelta(days=1)

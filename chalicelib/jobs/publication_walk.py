@@ -28,8 +28,9 @@ from chalicelib.jobs.due_people import DueWork
 from chalicelib.notices.impact import ConsentCount, granted_questions
 from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import histories
+from chalicelib.store.items import Item
 from chalicelib.store.keys import walk_key
-from chalicelib.store.table import BATCH, Item, Table
+from chalicelib.store.table import BATCH, Table
 from chalicelib.store.writes import Put
 
 RULES = 1

@@ -24,6 +24,7 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import outbox, signatures, statistics
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, counted_key, receipt_key, signature_key
 from chalicelib.store.kms_signer import (
     Signer,
@@ -33,7 +34,7 @@ from chalicelib.store.kms_signer import (
 )
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.receipts import read_receipt
-from chalicelib.store.table import ConflictError, ContendedError, Item, Table, UnavailableError
+from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import Put
 
 PATIENCE = 3

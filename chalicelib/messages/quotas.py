@@ -17,9 +17,10 @@ from chalicelib.messages.audience import AddressedMessage
 from chalicelib.messages.rules import UNSOLICITED
 from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
 from chalicelib.store.message_budgets import BudgetUse
-from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.table import ConflictError, ContendedError, Table
 
 ATTEMPTS = 3
 """How often a message is tried to be counted while others count in the same items of the table."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chalicelib.domain.instants import Instant
+from chalicelib.store.items import Item
 from chalicelib.store.keys import audit_key, audit_partitions
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from chalicelib.domain.instants import Instant, moment
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     Key,
     earlier_undeliverable_key,
     listed_undeliverable_key,
     undeliverable_key,
 )
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 
 MARKED = timedelta(days=365)

@@ -24,6 +24,7 @@ from chalicelib.domain.local_time import local_day
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at
 from chalicelib.notices.document import read_clinic
 from chalicelib.store.encryption import ClinicKey, KeyService
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     clinic_key,
     code_key,
@@ -33,7 +34,7 @@ from chalicelib.store.keys import (
     portal_key_key,
     shown_page_key,
 )
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import FirstEntry, Put, SetEntry
 
 PORTAL = "*"

@@ -11,8 +11,9 @@ from dataclasses import asdict
 
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.impact import ConsentCount
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, consent_count_key, count_request_key
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, Replace
 
 

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.domain.subjects import Subject
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
 from chalicelib.store.people import kept_in, read_person
-from chalicelib.store.table import BATCH, DamagedError, Item, Table
+from chalicelib.store.table import BATCH, DamagedError, Table
 from chalicelib.store.writes import Kept
 
 GUESSED = 3

@@ -18,6 +18,7 @@ from chalicelib.store import contacts, outbox, reminders
 from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     Key,
     contact_key,
@@ -38,7 +39,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.people import kept_in
 from chalicelib.store.receipts import read_receipt
-from chalicelib.store.table import BATCH, ConflictError, Item, Table
+from chalicelib.store.table import BATCH, ConflictError, Table
 from chalicelib.store.writes import Delete, Replace, SetKept, Write
 
 HEAD = contact_key("", "").sk

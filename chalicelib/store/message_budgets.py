@@ -17,8 +17,9 @@ from chalicelib.domain.message_budgets import (
     day_of,
     seconds_until_morning,
 )
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, budget_key
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Count
 
 

@@ -30,6 +30,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.reminders import ReminderKind
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     SHARDS,
     Key,
@@ -40,7 +41,7 @@ from chalicelib.store.keys import (
     reminder_key,
     shards_from,
 )
-from chalicelib.store.table import BATCH, ConflictError, ContendedError, Item, Table
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
 
 Queue = Callable[[str, str], Key]

@@ -11,8 +11,9 @@ from typing import Any
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import compact
+from chalicelib.store.items import Item
 from chalicelib.store.keys import SHARDS, confirmed_key, person_key
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Kept
 
 

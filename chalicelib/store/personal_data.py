@@ -10,8 +10,9 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import person_key, personal_data_key
-from chalicelib.store.table import Item, Table
+from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 
 NAME, ADDRESS, EVIDENCE = "name", "address", "evidence"

@@ -26,6 +26,7 @@ from chalicelib.notices.edition import PublishedEdition
 from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError, classify_change
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     Key,
     clinic_key,
@@ -35,7 +36,7 @@ from chalicelib.store.keys import (
     listed_clinic_key,
     notice_key,
 )
-from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, Replace, SetBody, Write
 
 

@@ -18,8 +18,9 @@ from chalicelib.domain.rate_limits import (
     refuse_while_waiting,
 )
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, bucket_key
-from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put, Spend, Try
 
 ATTEMPTS = 8

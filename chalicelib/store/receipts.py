@@ -19,13 +19,14 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.stored_answers import read_answers, stored_answers
 from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.store import compact, pages, timeline
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     Key,
     receipt_id_key,
     receipt_key,
     signature_key,
 )
-from chalicelib.store.table import DamagedError, Item, Table
+from chalicelib.store.table import DamagedError, Table
 
 NEWEST = 2000
 """How many receipts a person's own page and file hold."""

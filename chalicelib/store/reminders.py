@@ -10,9 +10,10 @@ from chalicelib.domain.reminders import Reminder
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import reminder_key
 from chalicelib.store.outbox import OutboxEntry, new_item
-from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put
 
 

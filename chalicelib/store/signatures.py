@@ -7,9 +7,10 @@ from typing import Any
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import jws
+from chalicelib.store.items import Item
 from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
 from chalicelib.store.outbox import unsigned_write
-from chalicelib.store.table import ConflictError, Item, Table
+from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Delete, Put
 
 

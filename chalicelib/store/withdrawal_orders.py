@@ -23,8 +23,9 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, open_orders_key, order_key, shards_from
-from chalicelib.store.table import ConflictError, ContendedError, Item, Table
+from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import Delete, Put, RemoveEntry, Replace, SetBody, SetEntry, Write
 
 MANY = 25

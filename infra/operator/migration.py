@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from chalicelib.portal import get_portal
 from chalicelib.store import contact_places, people
 from chalicelib.store.clinics import Clinics
+from chalicelib.store.items import Item
 from chalicelib.store.keys import migration_key
-from chalicelib.store.table import BATCH, ConflictError, ContendedError, Item, Table
+from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put
 from infra.operator.arguments import Commands, add_command, require_clinic
 

@@ -9,8 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from chalicelib.domain.rate_limits import RateLimit
+from chalicelib.store.items import Item
 from chalicelib.store.keys import Key
-from chalicelib.store.table import ConflictError, ContendedError, Item, Table, UnavailableError
+from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import (
     NOT_DUE,
     AddCounts,

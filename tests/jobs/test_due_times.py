@@ -19,8 +19,9 @@ from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
+from chalicelib.store.items import Item
 from chalicelib.store.keys import SHARDS, person_key
-from chalicelib.store.table import ConflictError, Item
+from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import NOT_DUE, Replace, SetDue
 from infra.build.tools import dynamodb_local
 from infra.operator import publish

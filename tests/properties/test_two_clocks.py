@@ -178,7 +178,7 @@ class Stored:
 
     @property
     def texts(self) -> dict[str, str]:
-        """The entries, as `table.Item` gives them."""
+        """The entries, as `items.Item` gives them."""
         return self.entries
 
 
