@@ -6,19 +6,15 @@ would take a day. It must not run while rows are written.
 """
 
 import base64
-import contextlib
 import hashlib
 import itertools
 import json
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.request_units import Stored, item_bytes
-from infra.build.tools import LOCAL, dynamodb_local_folder, java
-from infra.local.processes import LOOPBACK, free_port, running
 
 Row = tuple[Any, ...]
 """A row as `RowWriter` writes it (`row_of`)."""
@@ -28,25 +24,6 @@ _SALT = b"LocalDdb"
 """What DynamoDB Local 2 begins each hash of a key with."""
 
 _BATCH = 10_000
-
-
-@contextlib.contextmanager
-def kept_dynamodb_local(folder: Path) -> Iterator[str]:
-    """Run DynamoDB Local with its data in a folder, and yield its endpoint."""
-    home, port = dynamodb_local_folder(), free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    folder.mkdir(parents=True, exist_ok=True)
-    libraries = f"-Djava.library.path={home / 'DynamoDBLocal_lib'}"
-    light = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g"]
-    options = ["-dbPath", str(folder), "-sharedDb", "-disableTelemetry", "-port", str(port)]
-    with running(
-        [java(), *light, libraries, "-jar", str(home / "DynamoDBLocal.jar"), *options],
-        environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)},
-        log=LOCAL / "dynamodb-local.log",
-        url=url,
-        name="DynamoDB Local",
-    ):
-        yield url
 
 
 def key_hash(*parts: bytes) -> bytes:

@@ -24,7 +24,7 @@ from typing import Any
 import botocore.session
 
 from bench.copies import Copier, Original, Table, counters, email_of, taken
-from bench.local_table import Row, RowWriter, kept_dynamodb_local, row_of
+from bench.local_table import Row, RowWriter, row_of
 from bench.request_units import Meter, Place, Stored, is_read
 from bench.units import table_indexes
 from bench.visits import CLINIC, EMAIL_NEWS, Visits, expect
@@ -37,7 +37,7 @@ from chalicelib.store.keys import count_request_key
 from chalicelib.store.writes import Delete
 from infra.build.bundle import ROOT
 from infra.build.catalogs import compile_stale
-from infra.build.tools import LOCAL
+from infra.build.tools import LOCAL, dynamodb_local
 from infra.local.aws import REGION, aws_environment
 from tests.cast import an_edition, create_table, environment
 from tests.faults.world import TABLE, World, connect, simulated
@@ -137,7 +137,7 @@ class _Scale:
     def measure_all(self, sizes: Sequence[int]) -> dict[str, Any]:
         """Measure at each size, one after the other in the same table."""
         self.copiers = [Copier(each, self.world.portal, CLINIC) for each in self.originals]
-        with kept_dynamodb_local(self.folder) as url:
+        with dynamodb_local(self.folder) as url:
             create_table(url, TABLE)
         self._write(map(row_of, self.base.values()))
         measured = {}
@@ -235,7 +235,7 @@ class _Scale:
     @contextmanager
     def _portal_on_file(self) -> Iterator[LocalClient]:
         """Let the portal work on DynamoDB Local; in a new process, as it were."""
-        with kept_dynamodb_local(self.folder) as url, environment(aws_environment(url)):
+        with dynamodb_local(self.folder) as url, environment(aws_environment(url)):
             session = botocore.session.get_session()
             client = LocalClient(session.create_client("dynamodb", REGION))
             self.world.start()

@@ -5,7 +5,11 @@ messages list` can explain to an operator why somebody got no mail. The values a
 ever renamed.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.consent import Channel
 
 
 class Outcome(StrEnum):
@@ -91,3 +95,25 @@ class Reason(StrEnum):
     """The portal does not know the address its links have to begin with (`PUBLIC_URL`)."""
     TOO_MANY_PEOPLE = "too_many_people"
     """More people share the contact than one request for a link reaches."""
+
+
+def why_nothing_is_left(
+    document: Mapping[str, Any], *, follows: bool, reachable: bool
+) -> Reason | None:
+    """Tell why a decision leaves nothing in the outbox, by its receipt's document.
+
+    None where it leaves an item. `follows` says that it only follows from another decision,
+    `reachable` that a contact was given or is known. What was taken over from another system is no
+    news to the patient; a receipt that decides nothing tells of a contact
+    (`services.contact_changes`), and has an item of its own kind.
+    """
+    decisions = document["decisions"]
+    if document["channel"] == Channel.IMPORT:
+        return Reason.IMPORTED
+    if not decisions:
+        return Reason.NOTHING_DECIDED
+    if follows and all(entry["before"] == entry["after"] for entry in decisions.values()):
+        return Reason.NOTHING_CHANGED
+    if not reachable:
+        return Reason.NOBODY_KNOWN
+    return None

@@ -36,7 +36,7 @@ from chalicelib.messages.transports import (
     TextMessage,
     TransportUnavailableError,
 )
-from chalicelib.store import bounces, deliveries, outbox
+from chalicelib.store import bounces, deliveries, link_requests, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
@@ -369,7 +369,7 @@ class Delivery:
         key = self.clinics.key(clinic)
         contacts = item.contacts(key, item.entry.subject)
         lookup = Directory(self.table, self.clinics).look_up(clinic, contacts)
-        reached, left_out = outbox.expand_link_request(self.table, key, item, lookup.people)
+        reached, left_out = link_requests.expand_link_request(self.table, key, item, lookup.people)
         if left_out:
             note_no_message(item, Reason.TOO_MANY_PEOPLE, people=left_out)
         elif not reached:

@@ -6,7 +6,7 @@ from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant
 from chalicelib.portal import Portal
 from chalicelib.services.visitor import Visitor
-from chalicelib.store import outbox
+from chalicelib.store import link_requests
 
 
 def request_link(
@@ -24,6 +24,6 @@ def request_link(
     has one of its own.
     """
     key = portal.clinics.key(clinic)
-    request = outbox.link_request(key, contacts, lang, visitor.base_url, now)
+    request = link_requests.link_request(key, contacts, lang, visitor.base_url, now)
     check = visitor.rate_limit_check("link", (), now)
     portal.limits.spend(key, check, [request])

@@ -1,7 +1,7 @@
 """Explains to an operator what became of the messages about one receipt, and why.
 
 No contact is read. What the decision itself left out is told again by the function that decided
-(`outbox.why_nothing_is_left`); everything else stands in the records beside the receipt.
+(`message_outcomes.why_nothing_is_left`); everything else stands in the records beside the receipt.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.message_outcomes import Outcome, Reason
+from chalicelib.domain.message_outcomes import Outcome, Reason, why_nothing_is_left
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
@@ -81,7 +81,7 @@ def explain(portal: Portal, clinic: str, number: str) -> MessageHistory:
             or person.erased
             or _was_reachable(person, receipt.document["recorded_at"])
         )
-        nothing = outbox.why_nothing_is_left(receipt.document, follows=True, reachable=reachable)
+        nothing = why_nothing_is_left(receipt.document, follows=True, reachable=reachable)
     return MessageHistory(subject, version, records, waiting, nothing)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.instants import Instant
+from chalicelib.domain.message_outcomes import why_nothing_is_left
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
@@ -26,7 +27,6 @@ from chalicelib.store.outbox import (
     OTHERS,
     outbox_writes,
     unsigned_write,
-    why_nothing_is_left,
 )
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
 from chalicelib.store.receipts import receipt_values

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
-from chalicelib.store import contacts, outbox, reminders
+from chalicelib.store import contacts, link_requests, outbox, reminders
 from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
@@ -97,7 +97,7 @@ def drop_link_requests(
     """
     lookups = {lookup for mark in marks for lookup in mark.contacts}
     key = clinics.key(clinic)
-    for request in outbox.link_requests(table, clinic):
+    for request in link_requests.link_requests(table, clinic):
         if not lookups.isdisjoint(_lookups_of(key, request)):
             outbox.remove(table, request)
 

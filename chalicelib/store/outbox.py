@@ -12,20 +12,16 @@ patient's way.
 """
 
 import contextlib
-import hashlib
 import itertools
 import json
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, dump_contacts, load_contacts
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.message_outcomes import Reason
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.reminders import ReminderKind
 from chalicelib.domain.subjects import Subject
@@ -38,7 +34,6 @@ from chalicelib.store.keys import (
     letter_key,
     open_claims_key,
     outbox_key,
-    reminder_key,
     shards_from,
 )
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
@@ -48,14 +43,6 @@ Queue = Callable[[str, str], Key]
 """Where the items of a queue stand: the key by clinic and number, `outbox_key` or `letter_key`."""
 
 MAX_TRIES = 10
-LINK_REQUEST_TTL = timedelta(days=1)
-"""For how long a request for a link is kept at most, whatever fails: whoever still wants one asks
-again."""
-
-MAX_SUBJECTS_PER_REQUEST = 5
-"""How many people one request reaches under one contact: no more messages go there at once
-(`rate_limits.MESSAGE`)."""
-
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 
 DECIDED = "decided"
@@ -192,77 +179,14 @@ def queue_of(kind: str) -> Queue:
     return letter_key if kind in LETTERS else outbox_key
 
 
-def link_request(
-    key: ClinicKey, contacts: Sequence[Contact], lang: str, base: str, now: Instant
-) -> Put:
-    """Give the item of somebody who asks for their link, whoever that is.
-
-    Whoever carries it out looks for the people under these contacts then. So asking is the same
-    work, and the item the same, whether or not anybody is known. The key it is encrypted under is
-    its own, and gone with it.
-    """
-    own = secrets.token_hex(16)
-    entry = OutboxEntry(LINK_REQUEST, key.clinic, own, lang, base)
-    put = new_item(key, own, own, entry, contacts)
-    over = moment(now) + LINK_REQUEST_TTL
-    return put._replace(values={**put.values, "ttl": int(over.timestamp())})
-
-
-def expand_link_request(
-    table: Table, key: ClinicKey, item: OutboxItem, people: Mapping[Contact, Sequence[Subject]]
-) -> tuple[int, int]:
-    """Put an item for each person whose own a contact is in the place of a request for a link.
-
-    Gives how many people get one, and how many do not because too many share the contact. Each
-    write is one alone: the request goes last, and expanding it twice gives the same numbers, so
-    nobody gets two links. A record beside the person leads to their item, so that erasing them
-    finds it. Anybody can make up very many people under one contact: those who are certain come
-    first, then those who decided last.
-    """
-    reached = left_out = 0
-    for contact, known in people.items():
-        own = [person for person in known if person.owns(key.lookup(contact))]
-        own.sort(key=lambda person: (person.certain, person.recorded_at), reverse=True)
-        chosen = own[:MAX_SUBJECTS_PER_REQUEST]
-        reached += len(chosen)
-        left_out += len(own) - len(chosen)
-        for person in chosen:
-            for write in _link_writes(key, item, person, contact):
-                with contextlib.suppress(ConflictError):  # expanded before
-                    table.write_one(write)
-    remove(table, item)
-    return reached, left_out
-
-
-def _link_writes(
-    key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact
-) -> list[Write]:
-    """Give the record beside a person that leads to the item that sends them their link, and then
-    the item.
-    """
-    entry = replace(item.entry, kind="link", subject=person.id)
-    unique = f"{item.number}|{person.id}|{contact.kind}"
-    number = hashlib.sha256(unique.encode()).hexdigest()[:32]
-    record = reminder_key(key.clinic, person.id, entry.kind, number)
-    return [
-        Put(record, {"body": json.dumps({"number": number})}),
-        new_item(key, person.salt, number, entry, [contact]),
-    ]
-
-
-def link_requests(table: Table, clinic: str) -> Iterator[OutboxItem]:
-    """Give the requests for a link at a clinic that nobody has expanded yet."""
-    queued = _queued(table, outbox_key, clinic)
-    return (item for item in queued if item.entry.kind == LINK_REQUEST)
-
-
 def items_of(table: Table, clinic: str) -> Iterator[OutboxItem]:
     """Give everything that a clinic has still to tell, due or not, of both queues."""
     for queue in (outbox_key, letter_key):
-        yield from _queued(table, queue, clinic)
+        yield from queued(table, queue, clinic)
 
 
-def _queued(table: Table, queue: Queue, clinic: str) -> Iterator[OutboxItem]:
+def queued(table: Table, queue: Queue, clinic: str) -> Iterator[OutboxItem]:
+    """Give what a clinic has still to tell of one queue, due or not."""
     for shard in SHARDS:
         for stored in table.partition(queue("", shard).pk, f"{clinic}#"):
             item = _read(stored)
@@ -443,28 +367,6 @@ def _read(item: Item) -> OutboxItem:
 OTHERS, TYPED = "others", "typed"
 """Which of a person's contacts hear of a stop, where not all: those it was not said under, or only
 those it was."""
-
-
-def why_nothing_is_left(
-    document: Mapping[str, Any], *, follows: bool, reachable: bool
-) -> Reason | None:
-    """Tell why a decision leaves nothing in the outbox, by its receipt's document.
-
-    None where it leaves an item. `follows` says that it only follows from another decision,
-    `reachable` that a contact was given or is known. What was taken over from another system is no
-    news to the patient; a receipt that decides nothing tells of a contact
-    (`services.contact_changes`), and has an item of its own kind.
-    """
-    decisions = document["decisions"]
-    if document["channel"] == Channel.IMPORT:
-        return Reason.IMPORTED
-    if not decisions:
-        return Reason.NOTHING_DECIDED
-    if follows and all(entry["before"] == entry["after"] for entry in decisions.values()):
-        return Reason.NOTHING_CHANGED
-    if not reachable:
-        return Reason.NOBODY_KNOWN
-    return None
 
 
 def outbox_writes(

@@ -123,21 +123,25 @@ def dynamodb_local_folder() -> Path:
 
 
 @contextlib.contextmanager
-def dynamodb_local() -> Iterator[str]:
-    """Run Amazon's DynamoDB Local in memory and yield its endpoint URL.
+def dynamodb_local(data: Path | None = None) -> Iterator[str]:
+    """Run Amazon's DynamoDB Local and yield its endpoint URL.
 
-    It listens on every interface and has no option against it, so it runs for the tests only.
+    With its data in a folder, or else in memory. It listens on every interface and has no option
+    against it, so it runs for tests and benchmarks only.
     """
-    folder = dynamodb_local_folder()
-    port = free_port()
+    home, port = dynamodb_local_folder(), free_port()
     url = f"http://{LOOPBACK}:{port}"
-    libraries = f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}"
+    libraries = f"-Djava.library.path={home / 'DynamoDBLocal_lib'}"
     # It runs for minutes: optimizing the code as for a server costs as much time as the tests.
     light = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
-    options = ["-inMemory", "-sharedDb", "-disableTelemetry", "-port", str(port)]
+    kept = ["-inMemory"] if data is None else ["-dbPath", str(data)]
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        light.append("-Xmx1g")  # by itself it takes a quarter of the machine's memory
+    options = [*kept, "-sharedDb", "-disableTelemetry", "-port", str(port)]
     with running(
-        [java(), *light, libraries, "-jar", str(folder / "DynamoDBLocal.jar"), *options],
-        environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
+        [java(), *light, libraries, "-jar", str(home / "DynamoDBLocal.jar"), *options],
+        environ={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)},
         log=LOCAL / "dynamodb-local.log",
         url=url,
         name="DynamoDB Local",

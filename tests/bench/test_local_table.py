@@ -4,7 +4,8 @@ from pathlib import Path
 
 import botocore.session
 
-from bench.local_table import RowWriter, kept_dynamodb_local, row_of
+from bench.local_table import RowWriter, row_of
+from infra.build.tools import dynamodb_local
 from infra.local.aws import REGION, aws_environment
 from tests.cast import create_table, environment
 
@@ -20,12 +21,12 @@ ITEM = {
 
 def test_what_is_written_into_the_file_is_in_the_table(tmp_path: Path) -> None:
     """The benchmark measures the portal on a table that DynamoDB Local reads as its own."""
-    with kept_dynamodb_local(tmp_path) as url:
+    with dynamodb_local(tmp_path) as url:
         create_table(url, "rows")
     writer = RowWriter(tmp_path, "rows")
     assert writer.write(map(row_of, [ITEM, {**ITEM, "sk": {"S": "PLACE#2"}}])) == 2
     writer.close()
-    with kept_dynamodb_local(tmp_path) as url, environment(aws_environment(url)):
+    with dynamodb_local(tmp_path) as url, environment(aws_environment(url)):
         client = botocore.session.get_session().create_client("dynamodb", REGION)
         key = {name: ITEM[name] for name in ("pk", "sk")}
         assert client.get_item(TableName="rows", Key=key)["Item"] == ITEM

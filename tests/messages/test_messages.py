@@ -23,7 +23,7 @@ from chalicelib.messages.delivery import Delivery
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
-from chalicelib.store import contact_places, deliveries, outbox, withdrawal_orders
+from chalicelib.store import contact_places, deliveries, link_requests, outbox, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.bounces import mark_undeliverable
 from chalicelib.store.keys import (
@@ -332,7 +332,9 @@ def test_who_complains_gets_what_was_asked_for_and_nothing_else(
     due_unasked(portal, post)
     reported(portal, COMPLAINT)
     decided(portal, {PHOTO: "withdraw"}, ANNA, at=HALF)
-    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, HALF))
+    portal.table.put_new(
+        link_requests.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, HALF)
+    )
     for _ in range(2):
         post.round()
     assert ["/undo/" in mail["text"] or "/manage/" in mail["text"] for mail in post.mails()] == [
@@ -580,7 +582,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(
     post.round()
     before = len(post.mails())
     for given in ((ANNA,), (STRANGER,), (GIORGI,)):
-        portal.table.put_new(outbox.link_request(key, given, "lv", BASE, NOON))
+        portal.table.put_new(link_requests.link_request(key, given, "lv", BASE, NOON))
     wishes = list(outbox.due_items(portal.table, "9999"))
     for _ in range(3):
         post.round()
@@ -598,7 +600,7 @@ def test_who_asks_for_a_link_gets_their_own_and_nobody_else_gets_anything(
     assert (len(known), post.mails(STRANGER)) == (2, [])
     assert len(post.mails(GIORGI)) == 1, "he is known elsewhere"
     [wish] = [each for each in wishes if each.contacts(key, each.entry.subject) == [ANNA]]
-    outbox.expand_link_request(
+    link_requests.expand_link_request(
         portal.table, key, wish, {ANNA: known}
     )  # again, by a function that died before it was done
     post.round()
@@ -917,7 +919,7 @@ def test_a_wish_reaches_only_people_whose_own_the_contact_is(portal: Portal, pos
     post.empty()
     for contact in (ANNA_PHONE, STRANGER):
         portal.table.put_new(
-            outbox.link_request(portal.clinics.key(RIGA), [contact], "lv", BASE, NOON)
+            link_requests.link_request(portal.clinics.key(RIGA), [contact], "lv", BASE, NOON)
         )
     for _ in range(2):
         post.round()
@@ -931,7 +933,7 @@ def test_a_wish_under_a_number_with_very_many_people_rings_five_times(
     for number in range(12):
         decided(portal, {PHOTO: "no"}, Contact(ANNA.kind, f"x{number}@example.org"), ANNA_PHONE)
     portal.table.put_new(
-        outbox.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON)
+        link_requests.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON)
     )
     for _ in range(2):
         post.round()
@@ -947,7 +949,7 @@ def test_once_somebody_has_proven_a_number_nobody_else_is_linked_to_it(
     staff = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
     anna = decided(portal, {EMAIL_NEWS: "yes"}, ANNA, ANNA_PHONE, **staff).document["subject"]
     portal.table.put_new(
-        outbox.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON)
+        link_requests.link_request(portal.clinics.key(RIGA), [ANNA_PHONE], "lv", BASE, NOON)
     )
     for _ in range(2):
         post.round()
@@ -969,7 +971,7 @@ def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(
     erased.
     """
     decided(portal, {EMAIL_NEWS: "yes"}, ANNA)
-    wish = outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
+    wish = link_requests.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
     assert wish.values["ttl"] == int((moment(NOON) + timedelta(days=1)).timestamp())
     portal.table.put_new(wish)
     catch_up.send_waiting(
@@ -984,7 +986,9 @@ def test_a_wish_is_shared_out_without_a_post_and_gone_within_a_day(
 
 def test_a_wish_that_cannot_be_shared_out_is_not_set_aside(portal: Portal, post: Sorting) -> None:
     """Set aside it would be kept for ever, with a contact that the clinic's key reads."""
-    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON))
+    portal.table.put_new(
+        link_requests.link_request(portal.clinics.key(RIGA), [ANNA], "lv", BASE, NOON)
+    )
     [wish] = outbox.due_items(portal.table, NOON)
     outbox.move_to_dead_letters(portal.table, wish)
     assert (outbox.dead_letters(portal.table, RIGA), post.waits()) == ([], 0)
@@ -1001,15 +1005,17 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(
         decided(portal, {EMAIL_NEWS: "yes"}, contact)
         post.round()
         post.office.fail("MessageRejected")
-        portal.table.put_new(outbox.link_request(key, [contact], "lv", BASE, NOON))
+        portal.table.put_new(link_requests.link_request(key, [contact], "lv", BASE, NOON))
         for _ in range(2):
             post.round()
         post.office.mend()
     for contact in (ANNA, BELLA):
-        portal.table.put_new(outbox.link_request(key, [contact], "lv", BASE, NOON))
+        portal.table.put_new(link_requests.link_request(key, [contact], "lv", BASE, NOON))
     Delivery(portal.table, portal.clinics, None, BASE, now=post.clock).carry_waiting(in_time)
     for contact in (ANNA, BELLA):
-        portal.table.put_new(outbox.link_request(key, [contact, ANNA_PHONE], "lv", BASE, NOON))
+        portal.table.put_new(
+            link_requests.link_request(key, [contact, ANNA_PHONE], "lv", BASE, NOON)
+        )
     assert (len(outbox.dead_letters(portal.table, RIGA)), post.waits()) == (2, 4)
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None

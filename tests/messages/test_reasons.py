@@ -16,7 +16,7 @@ from chalicelib import log as journal
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.message_outcomes import Reason
+from chalicelib.domain.message_outcomes import Reason, why_nothing_is_left
 from chalicelib.domain.rate_limits import MESSAGE
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs.housekeeping import run_housekeeping
@@ -25,9 +25,8 @@ from chalicelib.services import decisions
 from chalicelib.services.contact_changes import Change, rectify
 from chalicelib.services.message_history import WaitingItem, explain
 from chalicelib.services.subject_rights import erase
-from chalicelib.store import deliveries, erasures, outbox
+from chalicelib.store import deliveries, erasures, link_requests, outbox
 from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
-from chalicelib.store.outbox import why_nothing_is_left
 from chalicelib.store.writes import Put
 from infra.build.tools import dynamodb_local
 from tests.cast import ANNA, ANNA_PHONE, RIGA
@@ -351,16 +350,16 @@ def test_a_link_that_nobody_known_asked_for(portal: Portal, post: Sorting) -> No
     reaches.
     """
     key = portal.clinics.key(RIGA)
-    portal.table.put_new(outbox.link_request(key, [STRANGER], "lv", BASE, NOON))
+    portal.table.put_new(link_requests.link_request(key, [STRANGER], "lv", BASE, NOON))
     with logged() as lines:
         post.round()
     assert (lines.reasons(), lines.counted) == (["nobody_known"], {"NoMessage": 1})
-    for number in range(outbox.MAX_SUBJECTS_PER_REQUEST + 2):
+    for number in range(link_requests.MAX_SUBJECTS_PER_REQUEST + 2):
         decided(
             portal, {PHOTO: "no"}, Contact(ContactKind.EMAIL, f"x{number}@example.org"), ANNA_PHONE
         )
     post.round()
-    portal.table.put_new(outbox.link_request(key, [ANNA_PHONE], "lv", BASE, NOON))
+    portal.table.put_new(link_requests.link_request(key, [ANNA_PHONE], "lv", BASE, NOON))
     with logged() as lines:
         post.round()
     [line] = [line for line in lines.written if line.get("outcome") == "no_message"]

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
-from chalicelib.store import confirmation_codes, outbox
+from chalicelib.store import confirmation_codes, link_requests, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
@@ -40,7 +40,9 @@ def filled(portal: Portal) -> None:
     """
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME))
     decisions.record(portal, on_paper({EMAIL_NEWS: "yes"}, NOON, NOON), signed(GIORGI, name=NAME))
-    portal.table.put_new(outbox.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON))
+    portal.table.put_new(
+        link_requests.link_request(portal.clinics.key(RIGA), [ANNA], "lv", "", NOON)
+    )
     decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}, clinic=TBILISI), signed(ANNA))
 
 

@@ -17,7 +17,7 @@ from chalicelib.domain.links import LinkScope
 from chalicelib.messages.rules import Message
 from chalicelib.messages.transports import Email
 from chalicelib.services import decisions
-from chalicelib.store import outbox
+from chalicelib.store import link_requests, outbox
 from chalicelib.store.lookup import Identification, fresh_subject
 from tests.cast import ANNA, ANNA_PHONE
 from tests.factories import a_decision
@@ -254,7 +254,7 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(
     mails += unasked(portal, program.clinic, ANNA, instant(now + timedelta(days=20)))
     client.post(f"/{program.clinic}/withdraw", {**MAIL, "purpose": SKIN})
     portal.table.put_new(
-        outbox.link_request(
+        link_requests.link_request(
             portal.in_process.clinics.key(program.clinic), [ANNA], "en", BASE, instant(now)
         )
     )
