@@ -18,8 +18,9 @@ from chalicelib.services.decisions import BusyError
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
+from chalicelib.store.keys import Key
 from chalicelib.store.withdrawal_orders import MANY, MOST_OPEN
-from tests.cast import ANNA, ANNA_PHONE, RIGA
+from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.policies import under_policy_of
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state
@@ -33,12 +34,13 @@ def resident(number: int) -> Contact:
     return Contact(ContactKind.REFERENCE, f"R-{number:03}")
 
 
-def a_care_home(portal: Portal, residents: int = RESIDENTS) -> list[str]:
+def a_care_home(portal: Portal, residents: int = RESIDENTS, clinic: str = RIGA) -> list[str]:
     """Let staff record a Yes of each resident, who all share the home's phone; give their ids."""
     for number in range(residents):
-        decision = on_paper({SMS_NEWS: "yes", EMAIL_NEWS: "yes"}, MORNING, MORNING)
+        answers = {SMS_NEWS: "yes", EMAIL_NEWS: "yes"}
+        decision = on_paper(answers, MORNING, MORNING, clinic=clinic)
         decisions.record(portal, decision, signed(resident(number), ANNA_PHONE))
-    return [only_person(portal, RIGA, resident(number)).id for number in range(residents)]
+    return [only_person(portal, clinic, resident(number)).id for number in range(residents)]
 
 
 def status(portal: Portal, contact: Contact, at: str = END_OF_TIME) -> Status:
@@ -242,6 +244,36 @@ def test_nobody_piles_up_work_for_a_contact_of_very_many(portal: Portal) -> None
         withdrawals.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
     carried(portal, pages(4))
     withdrawals.withdraw(portal, a_decision(STOP, EVENING), signed(ANNA_PHONE))
+
+
+def test_clinics_take_turns_page_by_page(portal: Portal) -> None:
+    """No clinic waits for all the orders of another; a clinic's own are done one after the other."""
+    first, second = (a_decision(STOP, at) for at in (NOON, EVENING))
+    other = a_decision(STOP, NOON, clinic=TBILISI)
+    for clinic in (RIGA, TBILISI):
+        a_care_home(portal, MANY + 1, clinic)
+    for decision in (first, second, other):
+        withdrawals.withdraw(portal, decision, signed(ANNA_PHONE))
+    places = list(withdrawal_orders.open_orders(portal.table))
+    began = {place: _progress(portal, place) for place in places}
+    with under_policy_of(portal, "catch_up"):
+        carry_on(portal, sorted(places, key=_by_clinic), pages(1))
+    moved = [place for place in places if _progress(portal, place) != began[place]]
+    assert sorted(map(withdrawal_orders.clinic_of, moved)) == sorted([RIGA, TBILISI])
+    carried(portal)
+    assert not list(withdrawal_orders.open_orders(portal.table))
+
+
+def _by_clinic(place: Key) -> bool:
+    """Put Riga's orders first."""
+    return withdrawal_orders.clinic_of(place) != RIGA
+
+
+def _progress(portal: Portal, place: Key) -> object:
+    """Tell how far an order has come."""
+    key = portal.clinics.key(withdrawal_orders.clinic_of(place))
+    order = withdrawal_orders.read_order(portal.table, key, place)
+    return order and order.progress
 
 
 def test_somebody_who_cannot_be_served_keeps_the_order_open_and_holds_up_nobody(
