@@ -20,6 +20,13 @@ SCOPES = (
     "notices:read",
     "notices:write",
     "notices:approve",
+    "export:read",
+    "imports:write",
+    "stats:read",
+    "audit:read",
+    "webhooks:read",
+    "webhooks:write",
+    "keys:write",
 )
 """What a key may be allowed to do."""
 
