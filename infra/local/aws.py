@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from infra.build.tools import local_aws
 from infra.local.processes import LOOPBACK, free_port, running
 
 REGION = "eu-north-1"
@@ -66,7 +66,7 @@ def ministack(
             **(variables or {}),
         }
         with running(
-            [sys.executable, "-m", "ministack"],
+            [str(local_aws()), "-m", "ministack"],
             environ=environ,
             log=log or kept / "ministack.log",
             url=f"{url}/_ministack/health",

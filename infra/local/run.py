@@ -23,6 +23,7 @@ import qrcode
 
 from infra.build.bundle import ROOT, NotBuiltError, bundle
 from infra.build.catalogs import compile_stale
+from infra.build.tools import ToolMissingError
 from infra.local.aws import aws_environment, forget_stream_positions, ministack
 from infra.local.demo import publish_demo
 from infra.local.front import Front
@@ -38,7 +39,7 @@ LOCAL = ROOT / ".local"
 STACK = "consent-portal-local"
 # Where the local AWS keeps its data. It gets a new name when the layout of the data changes; older
 # data is left as it is.
-DATA = "aws-5"
+DATA = "aws-6"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
 
@@ -218,7 +219,14 @@ def main() -> int:
         _say("Stopped.")
     except KeyboardInterrupt:
         _say("Stopped.")
-    except (NotRunningError, NotBuiltError, NotStartedError, NotDeployedError, FileError) as error:
+    except (
+        NotRunningError,
+        NotBuiltError,
+        NotStartedError,
+        NotDeployedError,
+        FileError,
+        ToolMissingError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
