@@ -41,7 +41,13 @@ RECEIPT_MAIL_EXPIRES = timedelta(days=1)
 _ABOUT_EVERYTHING = {Message.RECEIPT, Message.LINK, Message.ERASE}
 """Their links open all of the person's decisions, not only those the message names."""
 
-_ABOUT_OTHERS = {Message.WITHDRAWN, Message.EXPIRING, Message.CHANGED, Message.OF_AGE}
+_ABOUT_OTHERS = {
+    Message.WITHDRAWN,
+    Message.EXPIRING,
+    Message.CHANGED,
+    Message.OF_AGE,
+    Message.TAKEN_DOWN,
+}
 """They may tell of an act of others: anybody may stop something in anybody's name, and staff may
 have asked."""
 

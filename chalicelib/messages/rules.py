@@ -26,6 +26,7 @@ class Message(StrEnum):
     REMINDER = "reminder"
     REMOVED = "removed"
     NEW_CONTACT = "new_contact"
+    TAKEN_DOWN = "taken_down"
 
 
 UNSOLICITED = frozenset({Message.CHANGED, Message.EXPIRING, Message.OF_AGE, Message.REMINDER})
@@ -43,6 +44,7 @@ SCOPES_BY_MESSAGE: Mapping[Message, tuple[LinkScope, ...]] = {
     Message.REMINDER: (LinkScope.CONFIRM, LinkScope.UNSUBSCRIBE),
     Message.REMOVED: (),
     Message.NEW_CONTACT: (LinkScope.CONFIRM,),
+    Message.TAKEN_DOWN: (),
 }
 """What the links in each message open."""
 

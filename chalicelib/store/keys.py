@@ -171,6 +171,11 @@ def removal_request_key(clinic: str, subject: str, lookup: str) -> Key:
     return Key(f"CLINIC#{clinic}", f"WISH#{subject}#{lookup}")
 
 
+def publication_key(clinic: str, publication: str) -> Key:
+    """Where something of a person was published, such as a photo."""
+    return Key(f"CLINIC#{clinic}", f"PUBLICATION#{publication}")
+
+
 def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:
     """Where such a mark stood before it had a partition of its own.
 

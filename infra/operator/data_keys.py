@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store import outbox, people
+from chalicelib.store import outbox, people, publications
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, personal_data_key
@@ -87,9 +87,9 @@ def rotate(portal: Portal, clinic: str, wrapped: bytes) -> str:
 def reencrypt(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress]:
     """Encrypt with a clinic's newest data key what older ones encrypted.
 
-    Yield the progress after every hundred people. Contacts, names, evidence and the outbox are
-    encrypted again. What expires by itself within days is not: contacts that wait for their code,
-    and links, part of whose key is only in the message.
+    Yield the progress after every hundred people. Contacts, names, evidence, the outbox and where
+    something was published are encrypted again. What expires by itself within days is not: contacts
+    that wait for their code, and links, part of whose key is only in the message.
     """
     portal.directory.look_up(clinic)  # reads the newest key, which another process may have made
     key = portal.clinics.key(clinic)
@@ -106,6 +106,8 @@ def reencrypt(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress
         if salt:
             name = (waiting.entry.subject, salt, waiting.encrypted_as)
             _reencrypt_value(portal.table, key, name, (place, waiting.encrypted), done)
+    for place, encrypted, name in publications.encrypted_values(portal.table, clinic):
+        _reencrypt_value(portal.table, key, name, (place, encrypted), done)
     yield done
 
 

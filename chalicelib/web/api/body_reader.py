@@ -201,6 +201,17 @@ class BodyReader:
         ends = just_before(local_midnight(following.isoformat(), country))
         return local_midnight(written, country), Day(written, ends)
 
+    def day(self, pointer: str, value: object, meaning: str) -> str:
+        """Read a day that is not to come, as the clinic's country counts days."""
+        given = _day(value)
+        if given is None:
+            self.error(pointer, f"{meaning}: a day such as 2026-11-15.")
+            return self.now[:10]
+        written = given.isoformat()
+        if written > local_day(self.now, self.clinic.country):
+            self.error(pointer, "This is in the future.")
+        return written
+
     def evidence(self, channel: Channel, *, agreed: bool) -> Mapping[str, str] | None:
         """Read what proves a decision of staff; `agreed` where one of the answers is a Yes."""
         value = self.sent.get("evidence")

@@ -54,6 +54,7 @@ LONG_IDEMPOTENCY_KEY = Problem(400, "Idempotency-Key too long", "At most {most} 
 UNKNOWN_FORMAT = Problem(400, "Unknown format", "Known: {known}.")
 UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
 UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
+UNKNOWN_STATE = Problem(400, "Unknown state", "Known: {known}.")
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
 
 # The subject

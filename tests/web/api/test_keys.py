@@ -35,6 +35,24 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         {"subject": ANNA, "replace": ANNA, "with": {"email": "anna.new@example.org"}},
     ),
     "GET contacts/worklist": ("status:read", {}),
+    "publications": (
+        "receipts:write",
+        {
+            "subject": ANNA,
+            "purpose": "testimonials.photo",
+            "places": [{"where": "Brochure", "since": "2026-03-01", "remover": "Ilze"}],
+        },
+    ),
+    "GET publications": ("receipts:write", {}),
+    "GET publications/{publication}": ("receipts:write", {}),
+    "publications/{publication}/places": (
+        "receipts:write",
+        {"places": [{"where": "Brochure", "since": "2026-03-01", "remover": "Ilze"}]},
+    ),
+    "publications/{publication}/places/{place}/removed": (
+        "receipts:write",
+        {"removed_by": "Ilze"},
+    ),
     "erasures": ("subjects:erase", {"subject": ANNA}),
     "restrictions": ("subjects:erase", {"subject": ANNA, "restricted": True}),
 }
@@ -47,7 +65,8 @@ def clinic(settled: RunningPortal) -> str:
 
 
 def _target(name: str, number: str = "0" * 32) -> str:
-    return name.removeprefix("GET ").replace("{receipt}", number).replace("{version}", "8.8")
+    parts = {"receipt": number, "version": "8.8", "publication": number, "place": "1"}
+    return name.removeprefix("GET ").format(**parts)
 
 
 def _body(name: str, clinic: str) -> dict[str, Any]:
