@@ -67,12 +67,14 @@ PUT: dict[str, set[str]] = {
     "undeliverable_key": {REPORTS},
     "listed_undeliverable_key": {REPORTS},
     "removal_request_key": {API},
+    "publication_key": {API},
 }
 """Which functions write an item anew, by the name of what makes its key in `store.keys`."""
 
 CHANGE: dict[str, set[str]] = {
     "clinic_key": {API},
     "draft_key": {API},
+    "publication_key": {API},
     "contact_key": {API, CATCH_UP, ROUND},
     "open_orders_key": {API, CATCH_UP},
     "order_key": {CATCH_UP},
