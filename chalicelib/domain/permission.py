@@ -48,9 +48,18 @@ class SubjectQuery:
     summaries: Mapping[str, Mapping[QuestionId, AnswerSummary]]
     """The summaries of each person, by the person's id, as of the moment asked about."""
 
+    person: Subject | None = None
+    """The person who was named by the opaque id; `known` then has that person's own contacts.
+
+    The state is the person's. It is permitted where it holds for a contact of the person too: who
+    shares that contact and said No is asked as if the contact had been named.
+    """
+
     @property
     def people(self) -> tuple[Subject, ...]:
-        """Everyone who is known under any of the contacts."""
+        """Everyone who is known under any of the contacts; a person named by id alone."""
+        if self.person is not None:
+            return (self.person,)
         return all_subjects(self.known)
 
     def own_kinds(

@@ -10,6 +10,8 @@ from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
+from chalicelib.services.named_subjects import NamedSubjects, find_subjects, query_named
+from chalicelib.store.people import find_people
 
 HISTORY = 1000
 """How many receipts one answer holds; with a `cursor` it goes on."""
@@ -21,7 +23,8 @@ class StatusQuestion:
 
     `as_sent` has the subjects as the program wrote them: the answers repeat that. `faults` has, by
     position, what is wrong with a subject that cannot be read: it has no contacts. `at` is the
-    moment asked about, `known_at` the moment whose knowledge counts: None for now.
+    moment asked about, `known_at` the moment whose knowledge counts: None for now. `ids` has, by
+    position, the opaque id of a subject that is named by it: it has no contacts either.
     """
 
     as_sent: tuple[Mapping[str, str], ...]
@@ -30,6 +33,7 @@ class StatusQuestion:
     at: Instant | None = None
     known_at: Instant | None = None
     faults: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    ids: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -56,10 +60,14 @@ class StatusAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuestion:
-    """One subject, by its contacts; `behind` has by person the last version given before."""
+    """One subject, by its contacts or by its opaque id.
+
+    `behind` has by person the last version given before.
+    """
 
     contacts: tuple[Contact, ...]
     behind: Mapping[str, int]
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +97,32 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
     known_at = question.known_at or call.now
     people = call.lookup.known()
     summaries = portal.receipts.answers_as_of(call.clinic, people, latest, latest_known)
+    named = _find_named(portal, call)
+    queries = query_named(portal, call.clinic, named, at=latest, known_at=latest_known)
     notice = call.lookup.published.in_force_at(at, known_at)
     needs = {wanted: call.shared.questions[wanted].needs for wanted in question.questions}
     results = []
-    for contacts in question.subjects:
+    for number, contacts in enumerate(question.subjects):
+        if subject_id := question.ids.get(number):
+            query = queries.get(subject_id, SubjectQuery({}, {}))
+            kinds = query.own_kinds(named.lookup.lookups, latest_known)
+            results.append(SubjectStatus(kinds, query.permissions(needs, notice, at)))
+            continue
         under = {contact: call.lookup.known_under(contact, latest_known) for contact in contacts}
         stopped = call.lookup.stopped(under, summaries, at=latest, known_at=latest_known)
         subject = SubjectQuery(under, stopped)
         kinds = subject.own_kinds(call.lookup.lookups, latest_known)
         results.append(SubjectStatus(kinds, subject.permissions(needs, notice, at)))
-    portal.table.put_new(call.audit("status", people))
+    asked = {**{person.id: person for person in people}, **named.people}
+    portal.table.put_new(call.audit("status", tuple(asked.values())))
     return StatusAnswer(at, known_at, tuple(results))
+
+
+def _find_named(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> NamedSubjects:
+    """Read the subjects that are named by opaque id; nothing is read where none is."""
+    if not call.body.ids:
+        return NamedSubjects({}, {}, call.lookup)
+    return find_subjects(portal, call.clinic, tuple(call.body.ids.values()))
 
 
 def find_history(portal: Portal, call: AuthorizedCall[HistoryQuestion]) -> HistoryPage:
@@ -108,6 +131,8 @@ def find_history(portal: Portal, call: AuthorizedCall[HistoryQuestion]) -> Histo
     One of several joint controllers gets those that it may see as a whole.
     """
     people = call.lookup.known()
+    if call.body.id:
+        people = tuple(find_people(portal.table, call.clinic, [call.body.id]).values())
     behind = call.body.behind
     found = portal.receipts.history(call.clinic, people, behind, HISTORY + 1)
     page = found[:HISTORY]

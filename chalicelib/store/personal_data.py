@@ -11,7 +11,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import person_key, personal_data_key
+from chalicelib.store.keys import Key, person_key, personal_data_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 
@@ -66,6 +66,27 @@ def reveal(table: Table, key: ClinicKey, person: Subject) -> ContactDetails:
     names = _oldest_first(given[NAME])
     addresses = [PostalAddress.read(text) for text in _oldest_first(given[ADDRESS])]
     return ContactDetails(tuple(contacts), tuple(names), tuple(addresses))
+
+
+def reveal_contacts(
+    table: Table, key: ClinicKey, people: Sequence[Subject]
+) -> dict[str, tuple[Contact, ...]]:
+    """Decrypt the own contacts of some people, by subject id; a hundred contacts in a round trip.
+
+    Whoever was erased in this very moment has none.
+    """
+    places: dict[Key, tuple[Subject, str]] = {}
+    for person in people:
+        for lookup in person.contacts:
+            if person.owns(lookup):
+                places[personal_data_key(key.clinic, person.id, lookup)] = person, lookup
+    found = table.get(list(places)) if places else {}
+    contacts: dict[str, tuple[Contact, ...]] = {person.id: () for person in people}
+    for place, (person, lookup) in places.items():
+        if place in found:
+            contact = _contact(key, lookup, _decrypted(key, person, lookup, found[place]))
+            contacts[person.id] += (contact,)
+    return contacts
 
 
 def _oldest_first(by_version: Mapping[int, str]) -> list[str]:

@@ -46,6 +46,8 @@ MAX_CURSOR = 4000
 MAX_POINTER = 200
 EARLIEST: Instant = "2000-01-01T00:00:00.000Z"
 """A decision before this has a mistyped year."""
+SUBJECT_ID = "subject_id"
+_SUBJECT_ID = re.compile("[0-9a-f]{32}")
 KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL, ContactKind.PHONE)}
 
 
@@ -116,6 +118,22 @@ class BodyReader:
             except InvalidContactError:
                 self.error(f"{pointer}/{name}", not_quoted(given) or f"Not a valid {name}.")
         return tuple(contacts)
+
+    def named_subject(self, pointer: str, value: object) -> tuple[tuple[Contact, ...], str]:
+        """Read a subject that may also be named by its opaque id alone.
+
+        Gives its contacts, or none and the id.
+        """
+        if not isinstance(value, Mapping) or SUBJECT_ID not in value:
+            return self.subject(pointer, value), ""
+        subject_id = value[SUBJECT_ID]
+        if len(value) > 1:
+            self.error(pointer, "An object with email, phone or patient_ref, or subject_id alone.")
+        elif not isinstance(subject_id, str) or not _SUBJECT_ID.fullmatch(subject_id):
+            self.error(f"{pointer}/{SUBJECT_ID}", "The opaque id, as a receipt names its subject.")
+        else:
+            return (), subject_id
+        return (), ""
 
     def questions(self, pointer: str, value: object) -> tuple[QuestionId, ...]:
         """Read a list of purposes or questions as the questions they name, each once."""

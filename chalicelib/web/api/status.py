@@ -80,11 +80,13 @@ def read_status(body: BodyReader) -> StatusQuestion:
     body.only("subjects", "purposes", "at", "known_at")
     subjects = body.items("subjects", MAX_SUBJECTS, "subjects")
     contacts: list[tuple[Contact, ...]] = []
-    faults = {}
+    faults, ids = {}, {}
     for number, subject in enumerate(subjects):
         own = BodyReader(body.clinic, {}, body.now)
-        read = own.subject(f"/subjects/{number}", subject)
+        read, subject_id = own.named_subject(f"/subjects/{number}", subject)
         contacts.append(() if own.errors else read)
+        if subject_id:
+            ids[number] = subject_id
         if own.errors:
             faults[number] = own.errors[0]
     wanted = tuple(body.clinic.questions)
@@ -94,13 +96,14 @@ def read_status(body: BodyReader) -> StatusQuestion:
     known_at = None
     if body.has("known_at"):
         known_at = body.past("known_at", "The moment whose knowledge is asked for")
-    return StatusQuestion(tuple(subjects), tuple(contacts), wanted, at, known_at, faults)
+    return StatusQuestion(tuple(subjects), tuple(contacts), wanted, at, known_at, faults, ids)
 
 
 def read_history(body: BodyReader) -> HistoryQuestion:
     """Read a history call."""
     body.only("subject", "cursor")
-    return HistoryQuestion(body.about(), body.cursor())
+    contacts, subject_id = body.named_subject("/subject", body.sent.get("subject"))
+    return HistoryQuestion(contacts, body.cursor(), subject_id)
 
 
 def _describe(result: PermissionResult, country: str) -> dict[str, Any]:
