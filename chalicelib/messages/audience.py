@@ -26,6 +26,7 @@ from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.reminders import current_reminder
 from chalicelib.store.table import Table
+from chalicelib.store.writes import Put
 
 _TO_ANY_CONTACT = {Message.CONFIRM, Message.REMINDER, Message.REMOVED, Message.NEW_CONTACT}
 """What goes to a contact whether or not it is the person's own: it asks its reader, or is about the
@@ -43,6 +44,9 @@ class AddressedMessage:
     planned: PlannedMessage
     contact: Contact
     name: str
+    asked: Put | None = None
+    """What has to be written before it goes out: who is asked to confirm
+    (`confirmation_codes.asked_write`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class AudiencePlanner:
                 plan.left_out[name] = reason
                 continue
             reader = context.for_reader(planned, own=contact in audience.own)
-            plan.messages.append(AddressedMessage(reader, planned, contact, name))
+            asked = _asked_write(context, planned, audience)
+            plan.messages.append(AddressedMessage(reader, planned, contact, name, asked))
 
     def _read(self, item: OutboxItem) -> tuple[MessageContext, _Audience]:
         """Read what an item is about and whom it may reach.
@@ -196,9 +201,9 @@ class AudiencePlanner:
                 return contacts
         return item.contacts(key, person.salt)
 
-    def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> tuple[Contact, ...]:
+    def _asked_to_confirm(self, clinic: str, receipt: str, person: Subject) -> Sequence[Contact]:
         """Give the contacts that a receipt's answers can be confirmed from."""
-        return confirmation_codes.claimants(self.table, self.clinics, clinic, receipt, person.id)
+        return confirmation_codes.asked_contacts(self.table, self.clinics, clinic, receipt, person)
 
     def _reason_against(
         self,
@@ -301,6 +306,17 @@ def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contac
         if planned.message in _TO_ANY_CONTACT or contact in audience.own:
             return [contact]
     return []
+
+
+def _asked_write(
+    context: MessageContext, planned: PlannedMessage, audience: _Audience
+) -> Put | None:
+    """Give what keeps who is asked to confirm; None where a message asks nobody to."""
+    if planned.message not in {Message.CONFIRM, Message.REMINDER}:
+        return None
+    return confirmation_codes.asked_write(
+        context.key, audience.person, context.document, audience.reached
+    )
 
 
 def _is_meant(to: str, *, given: bool) -> bool:

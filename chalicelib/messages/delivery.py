@@ -36,7 +36,7 @@ from chalicelib.messages.transports import (
     TextMessage,
     TransportUnavailableError,
 )
-from chalicelib.store import bounces, deliveries, link_requests, outbox
+from chalicelib.store import bounces, confirmation_codes, deliveries, link_requests, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
@@ -266,7 +266,8 @@ class Delivery:
 
         Each step is one write alone, and in this order a process may die after any of them. A
         message that was counted and not taken is counted again; one that was taken and not sent is
-        taken over when its lease is over, without being counted. No link goes out that is not kept.
+        taken over when its lease is over, without being counted. No link goes out that is not kept,
+        and no code whose tries cannot be counted.
         Raises TooManyError where its contact has got as many as one may get at once,
         BudgetSpentError where as many went out today as may; nothing was written then.
         """
@@ -295,6 +296,7 @@ class Delivery:
             note(item, "settled before", message)
             return _Step.DONE
         note_budgets(quotas.near)
+        confirmation_codes.keep_asked(self.table, message.asked)
         for link in links:
             self.table.write_one(link)
         return self._hand_over(self.transport, item, message, composed, lease=lease, report=report)

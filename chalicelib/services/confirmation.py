@@ -75,7 +75,7 @@ def confirmation_by_link(portal: Portal, opened: OpenedLink, now: Instant) -> Op
     typed = confirmation_codes.claimants(
         portal.table, portal.clinics, link.clinic, number, document["subject"]
     )
-    if not typed:  # the person was erased
+    if typed is None:  # the person was erased
         return found.without_questions()
     beside = tuple(masked(other) for other in typed if other != contact)
     return replace(found, beside=beside, child=_childs_name(portal, document))
@@ -86,15 +86,17 @@ def confirmation_by_code(
 ) -> OpenConfirmation | None:
     """Give what waits for whoever typed the code from the text message.
 
-    None for a wrong code or too many tries. A try is counted before the code is compared: however
-    many come at once, five are answered. Raises TooManyError where too much came from the visitor's
-    network, or too many codes of this phone, for whatever receipt, were tried.
+    None for a wrong code or too many tries, or before the text message went out, when no try is
+    counted. A try is counted before the code is compared: however many come at once, five are
+    answered. Raises TooManyError where too much came from the visitor's network, or too many codes
+    of this phone, for whatever receipt, were tried.
     """
     receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
     document = receipt.document
     typed = confirmation_codes.claimants(
         portal.table, portal.clinics, clinic, number, document["subject"]
     )
+    typed = typed or ()
     phones = [contact for contact in typed if contact.kind is ContactKind.PHONE]
     phone = phones[0] if phones else None
     may_try = confirmation_codes.try_code(portal.limits, key, number, phone, check)

@@ -25,7 +25,7 @@ from chalicelib.store.keys import (
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import (
     OTHERS,
-    outbox_writes,
+    outbox_write,
     unsigned_write,
 )
 from chalicelib.store.personal_data import ADDRESS, EVIDENCE, NAME, encrypted_personal_data
@@ -50,7 +50,7 @@ def outbox_writes_for(
         version = receipt.document["version"]
         return [unsigned_write(key.clinic, receipt.document["subject"], version, receipt.id)]
     to = OTHERS if identification.informed_by_order else ""
-    return outbox_writes(key, subject, receipt, given, identification.base, to=to)
+    return [outbox_write(key, subject, receipt, given, identification.base, to=to)]
 
 
 def _reachable_contacts(identification: Identification, lookup: Lookup) -> list[Contact]:

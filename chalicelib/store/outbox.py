@@ -32,7 +32,6 @@ from chalicelib.store.keys import (
     Key,
     dead_letter_key,
     letter_key,
-    open_claims_key,
     outbox_key,
     shards_from,
 )
@@ -163,7 +162,7 @@ class OutboxItem:
 def new_item(
     key: ClinicKey, salt: str, number: str, unsent: OutboxEntry, contacts: Sequence[Contact]
 ) -> Put:
-    """Give the item of a message that no decision led to (`outbox_writes`), for its transaction.
+    """Give the item of a message that no decision led to (`outbox_write`), for its transaction.
 
     `number` is the receipt's id, an HMAC (`ClinicKey.outbox_number`), a hash (`_link_writes`) or
     random: nobody can guess it. The contacts are sealed under the person's own key; none means
@@ -369,7 +368,7 @@ OTHERS, TYPED = "others", "typed"
 those it was."""
 
 
-def outbox_writes(
+def outbox_write(
     key: ClinicKey,
     subject: Subject,
     receipt: Receipt,
@@ -377,15 +376,15 @@ def outbox_writes(
     base: str,
     *,
     to: str = "",
-) -> list[Write]:
-    """Give the items a receipt leaves whose messages are to be sent.
+) -> Put:
+    """Give the item a receipt leaves whose messages are to be sent.
 
-    One of the outbox, one more where something waits. Without contacts (staff gave the clinic's own
-    number) the messages go to those the person is known under.
+    Without contacts (staff gave the clinic's own number) the messages go to those the person is
+    known under.
     """
     document = receipt.document
     clinic = document["clinic"]
-    blob = key.encrypt(subject.id, subject.salt, _what(receipt.id), dump_contacts(contacts))
+    blob = encrypt_contacts(key, subject.id, subject.salt, receipt.id, contacts)
     entry = OutboxEntry(
         DECIDED,
         clinic,
@@ -396,16 +395,7 @@ def outbox_writes(
         version=document["version"],
         to=to,
     )
-    values = {"body": entry.stored(), "blob": blob}
-    writes: list[Write] = [Put(outbox_key(clinic, receipt.id), values)]
-    if until := [
-        answer["confirm_by"] for answer in document["decisions"].values() if answer["confirm_by"]
-    ]:
-        over = int(moment(max(until)).timestamp())
-        writes.append(
-            Put(open_claims_key(clinic, receipt.id), {**values, "number": 0, "ttl": over})
-        )
-    return writes
+    return Put(outbox_key(clinic, receipt.id), {"body": entry.stored(), "blob": blob})
 
 
 def unsigned_write(clinic: str, subject: str, version: int, receipt: str) -> Put:
@@ -414,10 +404,17 @@ def unsigned_write(clinic: str, subject: str, version: int, receipt: str) -> Put
     return Put(outbox_key(clinic, receipt), {"body": entry.stored()})
 
 
+def encrypt_contacts(
+    key: ClinicKey, subject: str, salt: str, receipt: str, contacts: Sequence[Contact]
+) -> bytes:
+    """Encrypt the contacts that a receipt's messages go to, under the person's own key."""
+    return key.encrypt(subject, salt, _what(receipt), dump_contacts(contacts))
+
+
 def decrypt_contacts(
     key: ClinicKey, subject: str, salt: str, receipt: str, sealed: bytes
 ) -> tuple[Contact, ...]:
-    """Decrypt the contacts of an item that `outbox_writes` made.
+    """Decrypt what `encrypt_contacts` encrypted.
 
     Raises ValueError where the person was erased since.
     """

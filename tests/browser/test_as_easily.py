@@ -12,6 +12,7 @@ from chalicelib.domain.links import short_code
 from tests.browser.conftest import Handing, note_effort
 from tests.browser.visit import IDS, Effort, Visit, a_clinic, a_patient, mail_links, receipt_shown
 from tests.conftest import LocalStack
+from tests.package.test_messages import arrived
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +33,7 @@ def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
     giving, number = visit.give(SMS), receipt_shown(visit.phone)
     assert local_stack.states(clinic_id, subject)[SMS] == "pending"
     visit.follow("I have a code from a text message")
+    arrived(local_stack, visit.patient.phone)
     secret = local_stack.in_process.clinics.key(clinic_id).link_secret()
     visit.fill("code", short_code(secret, number, Contact(ContactKind.PHONE, visit.patient.phone)))
     visit.send("Confirm")

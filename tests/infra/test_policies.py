@@ -47,7 +47,7 @@ PUT: dict[str, set[str]] = {
     "contact_key": {API, CATCH_UP, ROUND},
     "open_orders_key": {API},
     "order_key": {API},
-    "open_claims_key": {API},
+    "open_claims_key": {*SENDS},
     "link_key": {API, *SENDS},
     "links_call_key": {API},
     "audit_key": {API, ROUND},

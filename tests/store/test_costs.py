@@ -15,6 +15,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME, Instant, instant, moment
 from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import RateLimitCheck
+from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.services import confirmation, decisions, withdrawals
@@ -23,7 +24,7 @@ from chalicelib.store import people as roll
 from chalicelib.store.personal_data import kept_disclosures
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
-from tests.store.people import BELLA, signed
+from tests.store.people import BELLA, only_person, signed
 
 
 def test_one_look_finds_clinic_people_and_key(portal: Portal, round_trips: list[str]) -> None:
@@ -68,11 +69,19 @@ def test_a_withdrawal_costs_the_same_whether_or_not_the_contact_is_known(
         assert round_trips == ["BatchGetItem", "TransactWriteItems"]
 
 
+def asked_by_text(portal: Portal) -> Receipt:
+    """Let Anna say a Yes by her phone that waits, and keep that a text message asks for it."""
+    decision = a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS}))
+    receipt = decisions.record(portal, decision, signed(ANNA_PHONE))
+    person, key = only_person(portal, RIGA, ANNA_PHONE), portal.clinics.key(RIGA)
+    asked = confirmation_codes.asked_write(key, person, receipt.document, [ANNA_PHONE])
+    confirmation_codes.keep_asked(portal.table, asked)
+    return receipt
+
+
 def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str]) -> None:
     """The try has to be written anyway; what limits it is read once and written with it."""
-    receipt = decisions.record(
-        portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE)
-    )
+    receipt = asked_by_text(portal)
     key, guard = portal.clinics.key(RIGA), RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()
     assert confirmation_codes.try_code(portal.limits, key, receipt.id, ANNA_PHONE, guard)
@@ -81,9 +90,7 @@ def test_a_limit_on_codes_costs_one_read(portal: Portal, round_trips: list[str])
 
 def test_confirming_by_code_reads_its_receipt_once(portal: Portal, round_trips: list[str]) -> None:
     """The receipt in two reads, who may confirm, the try, and who is known under the phone."""
-    receipt = decisions.record(
-        portal, a_decision({SMS_NEWS: "yes"}, confirm=frozenset({SMS_NEWS})), signed(ANNA_PHONE)
-    )
+    receipt = asked_by_text(portal)
     code = short_code(portal.clinics.key(RIGA).link_secret(), receipt.id, ANNA_PHONE)
     guard = RateLimitCheck("code", (), "10.0.0.0/24", 1, NOON)
     round_trips.clear()

@@ -13,10 +13,10 @@ from chalicelib.services import decisions
 from chalicelib.store import confirmation_codes, link_requests, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys import clinic_key, outbox_key
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
-from chalicelib.store.writes import SetBlob
+from chalicelib.store.writes import Delete, SetBlob
 from infra.operator.data_keys import Progress, reencrypt, rotate
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI, FixedKeys
 from tests.factories import EMAIL_NEWS, EVENING, NOON, a_decision, on_paper
@@ -169,6 +169,12 @@ def test_a_claim_made_before_a_rotation_is_still_confirmed_by_its_code(portal: P
     """What waits for a code keeps its own seal, and lapses by itself within days."""
     decision = a_decision({EMAIL_NEWS: "yes"}, confirm=frozenset({EMAIL_NEWS}))
     receipt = decisions.record(portal, decision, signed(ANNA_PHONE))
+    person = only_person(portal, RIGA, ANNA_PHONE)
+    kept = confirmation_codes.asked_write(
+        portal.clinics.key(RIGA), person, receipt.document, [ANNA_PHONE]
+    )
+    confirmation_codes.keep_asked(portal.table, kept)
+    portal.table.write_one(Delete(outbox_key(RIGA, receipt.id)))
     rotate(portal, RIGA, SECOND)
     last(portal)
     fresh = process(portal)

@@ -11,11 +11,11 @@ from chalicelib.domain import reminders
 from chalicelib.domain.confirmation import confirmed_by
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret
+from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, short_code
 from chalicelib.messages.delivery import Delivery
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.portal import Portal
-from chalicelib.store import confirmation_codes, links
+from chalicelib.store import confirmation_codes, links, people
 from chalicelib.store import reminders as told
 from chalicelib.store.keys import shared_bucket_key
 from chalicelib.store.writes import Delete
@@ -67,9 +67,8 @@ def letters(portal: Home, clinic: str, number: str) -> Iterator[tuple[str, Addre
     """
     beside = portal.in_process
     document = beside.receipts.find(clinic, number).document
-    typed = confirmation_codes.claimants(
-        beside.table, beside.clinics, clinic, number, document["subject"]
-    )
+    person = people.person(beside.table, clinic, document["subject"])
+    typed = confirmation_codes.asked_contacts(beside.table, beside.clinics, clinic, number, person)
     version, lang = document["notice"]["version"], document["notice"]["lang"]
     for contact in typed:
         if asked := confirmed_by(document, beside.clinics.version(clinic, version), typed, contact):
@@ -144,6 +143,12 @@ def carried(portal: Home, *to: Contact) -> list[str]:
     for _ in range(2):  # a wish for a link is shared out first
         delivery.carry_waiting(lambda: False)
     return [each.text for each in bag.sent if each.to in {contact.value for contact in to}]
+
+
+def texted_code(portal: Home, clinic: str, receipt: str, phone: Contact = ANNA_PHONE) -> str:
+    """Let the text messages go out, and give the code that comes with a receipt's."""
+    carried(portal, phone)
+    return short_code(portal.in_process.clinics.key(clinic).link_secret(), receipt, phone)
 
 
 def _make_room(portal: Home, contacts: Iterable[Contact]) -> None:

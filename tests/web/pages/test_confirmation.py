@@ -6,12 +6,12 @@ import pytest
 from chalicelib.domain import rate_limits
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
-from chalicelib.domain.links import LinkScope, short_code
+from chalicelib.domain.links import LinkScope
 from chalicelib.domain.rate_limits import CODE, CONTACT, RANGE, RateLimit
 from chalicelib.store import confirmation_codes
-from tests.cast import ANNA, ANNA_PHONE
+from tests.cast import ANNA
 from tests.web.client import Answer, Client, Program
-from tests.web.letterbox import a_token, brought_unasked, carried, confirm
+from tests.web.letterbox import a_token, brought_unasked, carried, confirm, texted_code
 from tests.web.page_reader import Page, decide, open_page, receipt_number
 from tests.web.running import RunningPortal, counts_at_once
 
@@ -26,10 +26,6 @@ def _said(client: Client, program: Program, fields: dict[str, str]) -> str:
 
 def _states(program: Program) -> dict[str, str]:
     return program.states(**MAIL)
-
-
-def _code(portal: RunningPortal, clinic: str, receipt: str, phone: Contact = ANNA_PHONE) -> str:
-    return short_code(portal.in_process.clinics.key(clinic).link_secret(), receipt, phone)
 
 
 @pytest.mark.parametrize("address", [SMS, REVIEW, "data_sharing.skin_institute"])
@@ -224,7 +220,7 @@ def test_six_digits_from_a_text_message_confirm_a_phone(
         {"decision.newsletter.email": "yes", "email": "anna.ozola@example.org"},
     )
     assert "/code" not in client.follow(by_mail).text, "what comes by e-mail brings no code"
-    code = _code(portal, program.clinic, number)
+    code = texted_code(portal, program.clinic, number)
     typed = f"{code[:3]} {code[3:]}"
     receipt = program.receipt(receipt_number(client.post(f"{place}/code", {"code": typed}))).json()
     assert program.states(phone="26123456")[SMS] == "granted"
@@ -243,7 +239,7 @@ def test_a_phone_that_has_confirmed_is_not_reminded(client: Client, portal: Runn
     number = receipt_number(decide(client, program.clinic, said))
     carried(portal)
     half = instant(datetime.now(UTC) + timedelta(days=4))
-    code = _code(portal, program.clinic, number, phone)
+    code = texted_code(portal, program.clinic, number, phone)
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=phone.value)[SMS] == "granted"
     carried(portal)
@@ -261,8 +257,9 @@ def test_a_code_may_be_guessed_five_times_and_belongs_to_one_receipt(
     """After that even the right one opens nothing: answer the questions anew."""
     program, other = portal.open_clinic(), portal.open_clinic()
     said = {"phone": "26123456", f"decision.{SMS}": "yes"}
-    number, another = _said(client, program, said), _said(client, program, said)
-    right = _code(portal, program.clinic, number)
+    number = _said(client, program, said)
+    right = texted_code(portal, program.clinic, number)
+    another = _said(client, program, said)
     wrong = f"{(int(right) + 1) % 1_000_000:06d}"
     place = f"/{program.clinic}/receipts/{number}/code"
     assert client.post(place, {"code": "none"}).status == 422
@@ -284,7 +281,7 @@ def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(
     statuses = []
     for _ in range(CONTACT.burst):
         number = _said(Client(), program, {"phone": "26123456", f"decision.{SMS}": "yes"})
-        right = _code(portal, program.clinic, number)
+        right = texted_code(portal, program.clinic, number)
         place = f"/{program.clinic}/receipts/{number}/code?lang=en"
         wrong = f"{(int(right) + 1) % 1_000_000:06d}"
         statuses += [
@@ -297,7 +294,7 @@ def test_new_forms_are_no_way_to_more_guesses_at_the_codes_of_a_phone(
     assert 0 < int(refused.headers["retry-after"]) <= CODE.interval / 1000
     assert program.states(phone="26123456")[SMS] == "pending"
     other = _said(client, program, {"phone": "29999999", f"decision.{SMS}": "yes"})
-    code = _code(portal, program.clinic, other, Contact(ContactKind.PHONE, "+37129999999"))
+    code = texted_code(portal, program.clinic, other, Contact(ContactKind.PHONE, "+37129999999"))
     assert client.post(f"/{program.clinic}/receipts/{other}/code", {"code": code}).status == 303
 
 
@@ -320,7 +317,7 @@ def test_a_network_that_guesses_codes_is_refused_alone(
     while guesser.post(place, {"code": "000000"}).status != 429:
         pass
     another = _said(client, program, said)
-    right = {"code": _code(portal, program.clinic, another)}
+    right = {"code": texted_code(portal, program.clinic, another)}
     assert guesser.post(f"/{program.clinic}/receipts/{another}/code", right).status == 429
     assert client.post(f"/{program.clinic}/receipts/{another}/code", right).status == 303
 
@@ -339,7 +336,7 @@ def test_a_stranger_cannot_confirm_weaken_or_learn_anything_with_annas_address(
     stranger = {**MAIL, "phone": "29999999", f"decision.{SMS}": "yes", f"decision.{EMAIL}": "yes"}
     claimed = _said(client, program, stranger)
     assert (_states(program)[EMAIL], _states(program)[SMS]) == ("granted", "pending")
-    code = _code(portal, program.clinic, claimed, Contact(ContactKind.PHONE, "+37129999999"))
+    code = texted_code(portal, program.clinic, claimed, Contact(ContactKind.PHONE, "+37129999999"))
     confirmed = client.post(f"/{program.clinic}/receipts/{claimed}/code", {"code": code})
     receipt = program.receipt(receipt_number(confirmed)).json()
     anna = program.history(**MAIL)

@@ -1,9 +1,9 @@
 import re
 from typing import Any
 
-from chalicelib.domain.links import short_code
-from tests.cast import ANNA, ANNA_PHONE, TBILISI
+from tests.cast import ANNA, TBILISI
 from tests.web.client import Client, Program
+from tests.web.letterbox import texted_code
 from tests.web.page_reader import Page, open_page, receipt_number
 from tests.web.running import RunningPortal
 
@@ -65,9 +65,7 @@ def test_a_phone_typed_beside_the_link_is_confirmed_by_its_own_code(
     said = {f"decision.{EMAIL}": "yes", f"decision.{SMS}": "yes", "phone": "26123456"}
     number = receipt_number(_answer(client, program, _token(program), said))
     assert (program.states(**MAIL)[EMAIL], program.states(**MAIL)[SMS]) == ("granted", "pending")
-    code = short_code(
-        portal.in_process.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE
-    )
+    code = texted_code(portal, program.clinic, number)
     client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code})
     assert (program.states(**MAIL)[SMS], program.states(phone="26123456")[SMS]) == (
         "pending",

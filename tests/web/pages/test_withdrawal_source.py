@@ -5,10 +5,10 @@ import re
 import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.links import LinkScope, short_code
+from chalicelib.domain.links import LinkScope
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Program
-from tests.web.letterbox import a_token, carried, token_in
+from tests.web.letterbox import a_token, carried, texted_code, token_in
 from tests.web.page_reader import Page, decide, open_page, receipt_number
 from tests.web.running import RunningPortal, counts_at_once
 
@@ -169,9 +169,7 @@ def test_a_receipt_stops_for_whoever_confirmed_it_too(
     _granted(program)
     said = {f"decision.{SMS}": "yes", **MAIL, "phone": "26123456"}
     number = receipt_number(decide(client, program.clinic, said))
-    code = short_code(
-        portal.in_process.clinics.key(program.clinic).link_secret(), number, ANNA_PHONE
-    )
+    code = texted_code(portal, program.clinic, number)
     assert client.post(f"/{program.clinic}/receipts/{number}/code", {"code": code}).status == 303
     assert program.states(phone=ANNA_PHONE.value)[SMS] == "granted"
     assert (
