@@ -57,6 +57,14 @@ class Budget(NamedTuple):
         share, rest = divmod(self.limit, items)
         return (share + 1,) * rest + (share,) * (items - rest)
 
+    def has_ample_room(self, used: int, share: int) -> bool:
+        """Tell from one item alone whether there is room: half of what it may take is not used.
+
+        `share` is how many messages that item may count. A budget whose items are drawn by chance
+        is then neither spent nor nearly so.
+        """
+        return 2 * used * self.limit < share * (self.limit - self.kept)
+
     def is_nearly_spent(self, used: int) -> bool:
         """Tell whether the operator is to be warned."""
         return used >= NEARLY_SPENT * self.limit

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from chalicelib import log
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.message_budgets import Budget, Budgets
+from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.phones import country
 from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, RateLimit
 from chalicelib.messages.audience import AddressedMessage
@@ -19,7 +19,7 @@ from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, bucket_key, shared_bucket_key
-from chalicelib.store.message_budgets import BudgetUse
+from chalicelib.store.message_budgets import BudgetPart, BudgetUse
 from chalicelib.store.table import ConflictError, ContendedError, Table
 
 ATTEMPTS = 3
@@ -31,7 +31,7 @@ class MessageQuotas:
     """What one message has still to be counted in."""
 
     limits: dict[Key, RateLimit]
-    budgets: list[Budget]
+    budgets: list[BudgetPart]
     now: Instant
     near: list[BudgetUse] = field(default_factory=list)
     """The budgets it was counted in that run out."""
@@ -39,7 +39,7 @@ class MessageQuotas:
     @property
     def keys(self) -> list[Key]:
         """What is to be read of them."""
-        return [*self.limits, *message_budgets.keys_of(self.budgets, self.now)]
+        return [*self.limits, *(part.key for part in self.budgets)]
 
     def count(self, table: Table, found: Mapping[Key, Item]) -> None:
         """Count the message wherever it counts, one write each; `found` is what was read.
@@ -62,14 +62,18 @@ class MessageQuotas:
     def _count(self, table: Table, found: Mapping[Key, Item]) -> None:
         """Count where it was not counted yet, and forget each counter as soon as that is done."""
         spends = rate_limits.take_from(self.limits, self.now, found)
-        counts, near = message_budgets.count_writes(self.budgets, self.now, found)
+        counts = [
+            (part, *message_budgets.count_write(table, part, self.now, found))
+            for part in self.budgets
+        ]
         for spend in spends:
             table.write_one(spend)
             del self.limits[spend.key]
-        for budget, count in zip(list(self.budgets), counts, strict=True):
+        for part, count, near in counts:
             table.write_one(count)
-            self.budgets.remove(budget)
-            self.near += [use for use in near if use.scope == budget.scope]
+            self.budgets.remove(part)
+            if near is not None:
+                self.near.append(near)
 
 
 def quotas_of(
@@ -81,7 +85,8 @@ def quotas_of(
     sent_to = country(contact.value) if contact.kind is ContactKind.PHONE else None
     letter = message.planned.message in UNSOLICITED
     held = budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop, letter=letter)
-    return MessageQuotas(_limits(clinics, message, stop=stop), list(held), now)
+    parts = [message_budgets.draw(budget, now) for budget in held]
+    return MessageQuotas(_limits(clinics, message, stop=stop), parts, now)
 
 
 def note_budgets(near: Iterable[BudgetUse]) -> None:

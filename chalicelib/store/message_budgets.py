@@ -2,11 +2,12 @@
 
 A message counts once, before it is first taken to be sent. An item is counted only while it is
 below its share, so that the shares together are never more than the budget, whoever else sends just
-then.
+then. One of the items is drawn and read; only where half of its share is used are all read, to tell
+what is left and whether the operator is to be warned.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.domain.instants import Instant
@@ -32,36 +33,45 @@ class BudgetUse:
     most: int | None
 
 
-def keys_of(budgets: Iterable[Budget], at: Instant) -> list[Key]:
-    """Give the keys of the items in which these budgets count, to be read strongly consistently."""
-    keys: list[Key] = []
-    for budget in budgets:
-        keys += _keys(budget, at)
-    return keys
+@dataclass(frozen=True, slots=True)
+class BudgetPart:
+    """The item of a budget in which one message is to count, drawn by chance."""
+
+    budget: Budget
+    key: Key
+    share: int
+    """How many messages it may count."""
 
 
-def count_writes(
-    budgets: Sequence[Budget], at: Instant, found: Mapping[Key, Item]
-) -> tuple[list[Count], list[BudgetUse]]:
-    """Give the writes that count one message in each budget, and which budgets run out with it.
+def draw(budget: Budget, at: Instant) -> BudgetPart:
+    """Draw one of a budget's items; its key is to be read strongly consistently."""
+    key, share = _draw(list(_shares(budget, at).items()))
+    return BudgetPart(budget, key, share)
 
-    Raises BudgetSpentError for the first that is spent.
+
+def count_write(
+    table: Table, part: BudgetPart, at: Instant, found: Mapping[Key, Item]
+) -> tuple[Count, BudgetUse | None]:
+    """Give the write that counts one message in a budget, and the budget where it runs out with it.
+
+    `found` is what was read of the part that was drawn. Where half of what it may take is used, all
+    parts are read: one round trip, and the write may be for another. Raises BudgetSpentError.
     """
-    writes: list[Count] = []
-    near: list[BudgetUse] = []
-    for budget in budgets:
-        spent = {key: _number(found.get(key)) for key in _keys(budget, at)}
-        shares = dict(zip(spent, budget.shares(), strict=True))
-        free = [key for key, share in shares.items() if spent[key] < share]
-        used = sum(spent.values())
-        # Both: the budget may have been made smaller today.
-        if not free or used >= budget.limit - budget.kept:
-            raise BudgetSpentError(budget.scope, seconds_until_morning(at))
-        key = random.choice(free)  # noqa: S311 - only so that senders do not meet at one item
-        writes.append(Count(key, shares[key], str(budget.limit), counters_expire_at(at)))
-        if budget.is_nearly_spent(used + 1):
-            near.append(BudgetUse(budget.scope, used + 1, budget.limit))
-    return writes, near
+    budget = part.budget
+    used = _number(found.get(part.key))
+    if budget.has_ample_room(used, part.share):
+        return _count(budget, part.key, part.share, at), None
+    shares = _shares(budget, at)
+    found = table.get(list(shares))
+    spent = {key: _number(found.get(key)) for key in shares}
+    free = [(key, share) for key, share in shares.items() if spent[key] < share]
+    used = sum(spent.values())
+    # Both: the budget may have been made smaller today.
+    if not free or used >= budget.limit - budget.kept:
+        raise BudgetSpentError(budget.scope, seconds_until_morning(at))
+    use = BudgetUse(budget.scope, used + 1, budget.limit)
+    near = use if budget.is_nearly_spent(use.used) else None
+    return _count(budget, *_draw(free), at), near
 
 
 def used(table: Table, scope: str, day: str) -> BudgetUse:
@@ -72,11 +82,20 @@ def used(table: Table, scope: str, day: str) -> BudgetUse:
     return BudgetUse(scope, sum(map(_number, items)), most)
 
 
-def _keys(budget: Budget, at: Instant) -> list[Key]:
-    """Give the keys of the items among which a budget of that day is shared out."""
+def _count(budget: Budget, key: Key, share: int, at: Instant) -> Count:
+    return Count(key, share, str(budget.limit), counters_expire_at(at))
+
+
+def _draw(parts: Sequence[tuple[Key, int]]) -> tuple[Key, int]:
+    return random.choice(parts)  # noqa: S311 - only so that senders do not meet at one item
+
+
+def _shares(budget: Budget, at: Instant) -> dict[Key, int]:
+    """Give the items among which a budget of that day is shared out: how many each may count."""
     day = day_of(at)
-    shards = range(len(budget.shares()))
-    return [budget_key(day, budget.scope, shard) for shard in shards]
+    return {
+        budget_key(day, budget.scope, shard): share for shard, share in enumerate(budget.shares())
+    }
 
 
 def _number(item: Item | None) -> int:
