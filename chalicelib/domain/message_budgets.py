@@ -23,6 +23,9 @@ SHARD_TAKES = 2_500
 MOST_SHARDS = 16
 """Over how many items a budget is spread at most, however large it is."""
 
+TELLING_SHARE = 50
+"""From which share on one item tells by itself that much is left of its budget."""
+
 NEARLY_SPENT = 0.8
 """From which part of a budget on the operator is warned."""
 
@@ -60,10 +63,10 @@ class Budget(NamedTuple):
     def has_ample_room(self, used: int, share: int) -> bool:
         """Tell from one item alone whether there is room: half of what it may take is not used.
 
-        `share` is how many messages that item may count. A budget whose items are drawn by chance
-        is then neither spent nor nearly so.
+        `share` is how many messages that item may count. As items are drawn by chance, the budget
+        is then neither spent nor nearly so; of small ones one item tells too little.
         """
-        return 2 * used * self.limit < share * (self.limit - self.kept)
+        return share >= TELLING_SHARE and 2 * used * self.limit < share * (self.limit - self.kept)
 
     def is_nearly_spent(self, used: int) -> bool:
         """Tell whether the operator is to be warned."""
