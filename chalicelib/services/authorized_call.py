@@ -104,8 +104,12 @@ class AuthorizedCall(Generic[Body]):
         *,
         notice: str | None = None,
         links: int | None = None,
+        about: str | None = None,
     ) -> Put:
-        """Give the audit line of this call: opaque ids, a receipt, a notice; never a contact."""
+        """Give the audit line of this call: opaque ids, a receipt, a notice; never a contact.
+
+        `about` as in `audit.line`.
+        """
         ids = [subject.id for subject in subjects]
         return audit.line(
             self.key.clinic,
@@ -116,4 +120,5 @@ class AuthorizedCall(Generic[Body]):
             receipt=receipt,
             notice=notice,
             links=links,
+            about=about,
         )

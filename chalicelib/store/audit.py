@@ -25,12 +25,13 @@ def line(
     links: int | None = None,
     link: str | None = None,
     link_by: str | None = None,
+    about: str | None = None,
 ) -> Put:
-    """Give one line, to be written: `by` is a bearer key's id, "patient" or "portal".
+    """Give one line, to be written: `by` is a bearer key's id, "patient", "portal" or "operator".
 
     `subjects` are opaque ids. `links` says how many personal links were made or revoked: for whom
     is sealed in each. `link` is the id of one that was followed, `link_by` the key that made it, or
-    "portal".
+    "portal". `about` is the id of whatever else was read or changed, such as a bearer key.
     """
     told: dict[str, object] = {
         "key": by,
@@ -45,6 +46,8 @@ def line(
         told["links"] = links
     if link is not None:
         told |= {"link": link, "link_by": link_by}
+    if about is not None:
+        told["about"] = about
     return Put(audit_key(clinic, at, secrets.token_hex(8)), {"body": json.dumps(told)})
 
 

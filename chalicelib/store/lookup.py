@@ -44,6 +44,9 @@ class Lookup:
     """The contacts of which not everybody was read, because very many people share them."""
 
     api_key: str | None = None
+    api_key_used: int | None = None
+    """On which day the bearer key was last used, as `bearer_keys.was_used_on` reads it."""
+
     taking: Taking = field(default_factory=Taking)
     """What a public post takes from its buckets, in the transaction that carries it out."""
 
@@ -164,6 +167,7 @@ class Directory:
                 contact for contact, lookup in lookups.items() if known_by[lookup].more
             ),
             api_key=key_item.body if key_item else None,
+            api_key_used=key_item.number if key_item else None,
             taking=self._limits.taking(guard, self._clinics.key(clinic), found)
             if guard
             else Taking(),

@@ -49,6 +49,7 @@ from chalicelib.store.writes import (
     MoveEntry,
     NextNumber,
     Put,
+    RaiseNumber,
     RemoveEntry,
     Replace,
     SetBlob,
@@ -323,7 +324,7 @@ class Table:
                 transaction.update(item(*key), changes, _holds_kept(item, was))
             case MoveEntry():
                 transaction.update(item(*write.key), *self._moved(write))
-            case Try() | AddCounts() | SetNumber() | Count() | Spend():
+            case Try() | AddCounts() | SetNumber() | RaiseNumber() | Count() | Spend():
                 transaction.update(item(*write.key), *self._counted(write))
             case _:
                 transaction.update(item(*write.key), *self._updated(write))
@@ -352,7 +353,7 @@ class Table:
                 return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
 
     def _counted(
-        self, write: Try | AddCounts | SetNumber | Count | Spend
+        self, write: Try | AddCounts | SetNumber | RaiseNumber | Count | Spend
     ) -> tuple[list[Action], Condition | None]:
         """Give how an update moves its item's number on, and on what condition."""
         item = self._item
@@ -366,6 +367,9 @@ class Table:
                 return [
                     item.number.set(number)
                 ], item.pk.does_not_exist() if was is None else item.number == was
+            case RaiseNumber(_, number):
+                lower = item.number.does_not_exist() | (item.number < number)
+                return [item.number.set(number)], item.pk.exists() & lower
             case Count(_, most, body, ttl):
                 told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
                 return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)

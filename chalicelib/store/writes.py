@@ -173,6 +173,13 @@ class SetNumber(NamedTuple):
     was: int | None
 
 
+class RaiseNumber(NamedTuple):
+    """Set the number of an item that exists, if it has none yet or a lower one."""
+
+    key: Key
+    number: int
+
+
 class Try(NamedTuple):
     """Add one to the counter of an item that exists, unless it has reached `most`."""
 
@@ -243,6 +250,7 @@ Write = (
     | MoveEntry
     | AddCounts
     | SetNumber
+    | RaiseNumber
     | Try
     | Count
     | Replace

@@ -83,6 +83,7 @@ def build(source: Path = SOURCE) -> dict[str, Any]:
         add(document, part, path)
     fill_in_languages(document)
     fill_in_scopes(document)
+    fill_in_scope_names(document)
     for mistake in mistakes(document):
         raise SourceError(mistake)
     return document
@@ -99,6 +100,13 @@ def fill_in_scopes(document: dict[str, Any]) -> None:
     """Write the scopes of `domain/api_keys.py` for `{scopes}` in the description of bearer keys."""
     for scheme in document["components"].get("securitySchemes", {}).values():
         scheme["description"] = scheme["description"].replace("{scopes}", ", ".join(SCOPES))
+
+
+def fill_in_scope_names(document: dict[str, Any]) -> None:
+    """Give the schema `Scope` the scopes of `domain/api_keys.py`."""
+    schemas = document.get("components", {}).get("schemas", {})
+    if "Scope" in schemas:
+        schemas["Scope"]["enum"] = list(SCOPES)
 
 
 def file_name(tag: str) -> str:

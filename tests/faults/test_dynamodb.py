@@ -22,6 +22,7 @@ from chalicelib.store.writes import (
     MoveEntry,
     NextNumber,
     Put,
+    RaiseNumber,
     RemoveEntry,
     Replace,
     SetBlob,
@@ -148,6 +149,7 @@ def a_write(rng: Random, key: Key, table: Table) -> Write:
                 key, number, was=rng.choice([int(item.number) if item and item.number else None, 2])
             ),
             AddCounts(key, {"a.b#np": rng.randrange(1, 5), rng.choice("yz"): 1}),
+            RaiseNumber(key, number + rng.randrange(-1, 2)),
             Try(key, number + rng.randrange(-1, 2)),
             Count(key, number + rng.randrange(-1, 2), "counted", 7),
             Spend(key, RULE, rng.randrange(0, 400), fresh=rng.random() < 0.5),

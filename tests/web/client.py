@@ -160,6 +160,11 @@ class Program:
         """GET what is asked for."""
         return self.client.get(f"/v1/clinics/{self.clinic}/{name}", self._authorization())
 
+    def delete(self, name: str) -> Answer:
+        """DELETE what is named."""
+        target = f"/v1/clinics/{self.clinic}/{name}"
+        return self.client.send("DELETE", target, b"", self._authorization())
+
     def receipt(self, number: str, query: str = "") -> Answer:
         """Ask for one receipt."""
         return self.client.get(

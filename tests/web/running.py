@@ -133,9 +133,11 @@ class RunningPortal:
         return repr([page["Items"] for page in self._pages()]).encode()
 
     def audit(self, clinic: str) -> list[dict[str, Any]]:
-        """Give the audit of a clinic that was opened just now, oldest line first; midnight may have
-        passed since.
-        """
+        """Give the audit of a clinic that was opened just now, without what an operator did."""
+        return [line for line in self.whole_audit(clinic) if line["key"] != keys.OPERATOR]
+
+    def whole_audit(self, clinic: str) -> list[dict[str, Any]]:
+        """Give all of it, the oldest line first; midnight may have passed since."""
         now = datetime.now(UTC)
         days = [(now - timedelta(days=1)).date().isoformat(), now.date().isoformat()]
         return [line for day in days for line in audit.lines_of(self.table, clinic, day)]

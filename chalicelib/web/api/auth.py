@@ -16,8 +16,10 @@ from chalicelib.services.authorized_call import (
     EmptyBody,
     InvalidBodyError,
 )
+from chalicelib.store.bearer_keys import note_use, was_used_on
 from chalicelib.web.api.body_reader import BodyReader, read_body
 from chalicelib.web.api.errors import (
+    EXPIRED_KEY,
     INVALID_KEY,
     LONG_IDEMPOTENCY_KEY,
     NO_KEY,
@@ -27,7 +29,7 @@ from chalicelib.web.api.errors import (
 from chalicelib.web.requests import base_url, check_json_headers, json_body
 
 MAX_SECRET = 200
-"""How many characters of a bearer key are looked at: ours have 47."""
+"""How many characters of a bearer key are looked at: ours have 53."""
 
 MAX_IDEMPOTENCY_KEY = 200
 MOST_REMEMBERED = 10_000
@@ -51,7 +53,8 @@ def authorize(
 
     Whoever brings no valid key costs one read, and no work on the body. A key that opened the
     clinic before in this process is read together with what the body asks about, so that a good
-    call is one round trip. That read decides, so a revoked key opens nothing from then on.
+    call is one round trip. That read decides, so a revoked key opens nothing from then on. It also
+    tells on which day the key was last used: the first call of a day notes that, in one more trip.
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A
     key of one of several joint controllers knows only the questions that one shares, unless what
@@ -66,7 +69,7 @@ def authorize(
         check_json_headers(request)
     opening = (clinic, secret)
     if opening not in portal.keys_seen:
-        _check_key(portal.directory.api_key(secret), clinic, scopes)
+        _check_key(portal.directory.api_key(secret), clinic, scopes, portal.clock())
         _remember(portal.keys_seen, opening)
     now = portal.clock()
     while True:
@@ -77,7 +80,7 @@ def authorize(
         contacts = () if isinstance(body, InvalidBodyError) else body.contacts
         lookup = portal.directory.look_up(clinic, contacts, api_key_digest=secret, most=most)
         try:
-            key = _check_key(lookup.api_key, clinic, scopes)
+            key = _check_key(lookup.api_key, clinic, scopes, now)
         except PortalError:
             portal.keys_seen.discard(opening)
             raise
@@ -85,6 +88,8 @@ def authorize(
         if current.published == published.published and current.clinic.version == known.version:
             break
         # A notice was published since this process last looked: read the body by that one.
+    if not was_used_on(lookup.api_key_used, now):
+        note_use(portal.table, secret, now)
     shared = known.limited_to_controller(key.member)
     if key.member is not None and not for_all:
         body = _read(read, shared, sent, now)
@@ -138,11 +143,13 @@ def _remember(seen: set[tuple[str, str]], opening: tuple[str, str]) -> None:
     seen.add(opening)
 
 
-def _check_key(stored: str | None, clinic: str, scopes: tuple[str, ...]) -> BearerKey:
+def _check_key(stored: str | None, clinic: str, scopes: tuple[str, ...], now: Instant) -> BearerKey:
     """Read a key's record, and refuse the call where it may not do this in this clinic."""
     key = BearerKey.read(stored) if stored else None
     if key is None or key.revoked_at is not None:
         raise RefusedError(INVALID_KEY)
+    if not key.opens(now):
+        raise RefusedError(EXPIRED_KEY)
     if key.clinic != clinic:
         raise NotFoundError
     if not set(scopes) & set(key.scopes):

@@ -1,6 +1,5 @@
 """Calls about contacts: replace or remove one (GDPR Art. 16), list those that staff must check."""
 
-import base64
 from typing import Any
 
 from chalice.app import Request, Response
@@ -13,8 +12,9 @@ from chalicelib.services.contact_changes import Change, ContactChange
 from chalicelib.services.contact_worklist import read_worklist
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader
-from chalicelib.web.api.errors import UNKNOWN_CURSOR, WHOSE_CONTACT, RefusedError
-from chalicelib.web.requests import mount, query
+from chalicelib.web.api.cursors import cursor_for, cursor_sent
+from chalicelib.web.api.errors import WHOSE_CONTACT, RefusedError
+from chalicelib.web.requests import mount
 from chalicelib.web.responses import document
 
 
@@ -32,7 +32,7 @@ def change_contact(request: Request, clinic: str) -> Response:
 def list_contact_worklist(request: Request, clinic: str) -> Response:
     """List contacts that no message reaches and those patients want removed, by opaque ids."""
     call = authorize(request, clinic, "status:read", no_body)
-    page = read_worklist(get_portal(), call, _after(request))
+    page = read_worklist(get_portal(), call, cursor_sent(request))
     entries: list[dict[str, Any]] = []
     for entry in page.entries:
         described = {
@@ -45,8 +45,7 @@ def list_contact_worklist(request: Request, clinic: str) -> Response:
         entries.append(described)
     if page.more is None:
         return document({"entries": entries})
-    cursor = base64.urlsafe_b64encode(page.more.encode()).decode()
-    return document({"entries": entries, "cursor": cursor})
+    return document({"entries": entries, "cursor": cursor_for(page.more)})
 
 
 def read_contact_change(body: BodyReader) -> ContactChange:
@@ -71,12 +70,3 @@ def _read_one(body: BodyReader, name: str) -> tuple[Contact, ...]:
     if len(contacts) > 1:
         body.error(f"/{name}", "One contact.")
     return contacts
-
-
-def _after(request: Request) -> str:
-    """Read where the list goes on; "" for its beginning."""
-    cursor = query(request, "cursor")
-    try:
-        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
-    except ValueError:
-        raise RefusedError(UNKNOWN_CURSOR) from None

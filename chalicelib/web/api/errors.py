@@ -20,12 +20,23 @@ from chalicelib.notices.workflow import (
 )
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.services.authorized_call import InvalidBodyError, UsedForAnotherBodyError
+from chalicelib.services.keys import (
+    AnotherControllersError,
+    KeyEndedError,
+    MoreThanItHasError,
+    TooManySecretsError,
+)
 from chalicelib.services.links import NothingSharedError, UsedForOtherLinksError
 from chalicelib.services.notices import UnknownLanguageError
 from chalicelib.web.errors import FAMILIES, Problem, View, check_length, family_of, log_fault
 from chalicelib.web.responses import problem
 
-_ASK_FOR_A_KEY = {"WWW-Authenticate": 'Bearer realm="consent-portal"'}
+_REALM = 'Bearer realm="consent-portal"'
+_ASK_FOR_A_KEY = {"WWW-Authenticate": _REALM}
+_KEY_REFUSED = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
+"""RFC 6750, 3.1: a token that has expired is as invalid as any, and the same 401; the detail tells
+its holder, and nobody else has it."""
+
 _USED_BEFORE = "Idempotency-Key used before"
 
 # The bearer key, and what it may do
@@ -39,7 +50,13 @@ INVALID_KEY = Problem(
     401,
     "This key is not valid",
     "It was never made, or is revoked. Ask whoever runs the portal for one.",
-    _ASK_FOR_A_KEY,
+    _KEY_REFUSED,
+)
+EXPIRED_KEY = Problem(
+    401,
+    "This key has expired",
+    "Its time is over, or it has another secret by now. Ask whoever gave it to you.",
+    _KEY_REFUSED,
 )
 SCOPE_MISSING = Problem(403, "This key may not do that", "It needs the scope {scopes}.")
 RECEIPT_NOT_SHARED = Problem(
@@ -93,6 +110,18 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         403,
         "Not for this key",
         "The controller this key belongs to shares none of the clinic's decisions.",
+    ),
+    MoreThanItHasError: Problem(
+        403, "More than this key may do", "It has no scope {error} itself."
+    ),
+    AnotherControllersError: Problem(
+        403, "Another controller's", "A controller's key makes keys for that controller alone."
+    ),
+    KeyEndedError: Problem(409, "This key has ended", "It is {error}. Make another one."),
+    TooManySecretsError: Problem(
+        409,
+        "Too many secrets",
+        "Earlier secrets of this key are valid still. overlap_hours 0 ends them all at once.",
     ),
     UnknownLanguageError: Problem(
         400, "Unknown language", "Write lang= and one of: {error.known}."

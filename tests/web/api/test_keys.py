@@ -2,6 +2,7 @@
 line.
 """
 
+import itertools
 import json
 import re
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from app import app
+from chalicelib.domain.api_keys import SCOPES
 from infra.operator import keys
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Answer, Client, Program
@@ -53,6 +55,11 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         {"subject": ANNA, "replace": ANNA, "with": {"email": "anna.new@example.org"}},
     ),
     "GET contacts/worklist": ("status:read", {}),
+    "GET keys": ("keys:write", {}),
+    "keys": ("keys:write", {"label": "A till", "kind": "worker", "scopes": ["keys:write"]}),
+    "GET keys/{key}": ("keys:write", {}),
+    "DELETE keys/{key}": ("keys:write", {}),
+    "keys/{key}/rotate": ("keys:write", {}),
     "erasures": ("subjects:erase", {"subject": ANNA}),
     "restrictions": ("subjects:erase", {"subject": ANNA, "restricted": True}),
 }
@@ -64,9 +71,16 @@ def clinic(settled: RunningPortal) -> str:
     return settled.open_clinic().clinic
 
 
+def _method_and_address(name: str) -> tuple[str, str]:
+    """Take a name of a call apart; without a method it is a POST."""
+    method, _, address = name.rpartition(" ")
+    return method or "POST", address
+
+
 def _target(name: str, number: str = "0" * 32) -> str:
+    _, address = _method_and_address(name)
     parts = {"receipt": number, "version": "8.8", "publication": number, "place": "1"}
-    return name.removeprefix("GET ").format(**parts)
+    return address.format(**parts, key="key_0")
 
 
 def _body(name: str, clinic: str) -> dict[str, Any]:
@@ -75,11 +89,10 @@ def _body(name: str, clinic: str) -> dict[str, Any]:
 
 def _ask(program: Program, name: str, number: str = "0" * 32) -> Answer:
     target = _target(name, number)
-    return (
-        program.get(target)
-        if name.startswith("GET ")
-        else program.call(target, _body(name, program.clinic))
-    )
+    method, _ = _method_and_address(name)
+    if method == "POST":
+        return program.call(target, _body(name, program.clinic))
+    return program.get(target) if method == "GET" else program.delete(target)
 
 
 def _opens(answer: Answer) -> bool:
@@ -92,7 +105,7 @@ def _opens(answer: Answer) -> bool:
 def test_every_call_of_the_api_is_tried_here() -> None:
     """A route added without its test is noticed."""
     routes = {
-        ("GET " if method == "GET" else "") + route.partition("{clinic}/")[2]
+        ("" if method == "POST" else f"{method} ") + route.partition("{clinic}/")[2]
         for route, methods in app.routes.items()
         for method in methods
         if route.startswith("/v1/")
@@ -121,8 +134,8 @@ def test_without_a_valid_key_nothing_is_told(portal: RunningPortal, name: str) -
         f"Bearer: {portal.api_keys[RIGA]}",
     ):
         target = f"/v1/clinics/{RIGA}/{_target(name)}"
-        method = "GET" if name.startswith("GET ") else "POST"
-        body = b"" if method == "GET" else json.dumps(CALLS[name][1]).encode()
+        method, _ = _method_and_address(name)
+        body = json.dumps(CALLS[name][1]).encode() if method == "POST" else b""
         answers.append(client.send(method, target, body, {"Authorization": header}))
     for answer in answers:
         assert answer.status == 401
@@ -140,19 +153,43 @@ def test_another_clinics_key_finds_nothing(portal: RunningPortal, name: str) -> 
     assert portal.program(RIGA).history(**ANNA) == before
 
 
+@pytest.fixture(scope="module")
+def by_scope(settled: RunningPortal) -> dict[str, dict[str, str]]:
+    """Give two clinics, and for each a key of every scope alone."""
+    clinics = [settled.open_clinic().clinic for _ in range(2)]
+    return {
+        clinic: {scope: settled.new_key(clinic, scope) for scope in SCOPES} for clinic in clinics
+    }
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_key_does_what_its_scopes_say_and_no_more(
     portal: RunningPortal, clinic: str, name: str
 ) -> None:
     """The newsletter tool can look; it cannot write."""
     needed = CALLS[name][0]
-    enough = set(needed.split(" or "))
-    others = {scope for scopes, _ in CALLS.values() for scope in scopes.split(" or ")} - enough
+    others = set(SCOPES) - set(needed.split(" or "))
     refused = _ask(Program(clinic, portal.new_key(clinic, *others)), name)
     assert (refused.status, refused.headers["content-type"]) == (403, "application/problem+json")
     assert needed in refused.json()["detail"]
-    for scope in enough:
-        assert _opens(_ask(Program(clinic, portal.new_key(clinic, scope)), name))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_of_all_scopes_and_clinics_only_the_right_ones_open_a_call(
+    by_scope: dict[str, dict[str, str]], name: str
+) -> None:
+    """Every address, with a key of every scope, of this clinic and of another: nothing leaks."""
+    enough = set(CALLS[name][0].split(" or "))
+    assert enough <= set(SCOPES)
+    for clinic, (owner, secrets) in itertools.product(by_scope, by_scope.items()):
+        for scope, secret in secrets.items():
+            answer = _ask(Program(clinic, secret), name)
+            if owner != clinic:
+                assert (answer.status, answer.json()["title"]) == (404, "Not found"), scope
+            elif scope in enough:
+                assert _opens(answer), scope
+            else:
+                assert answer.status == 403, scope
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -177,7 +214,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
     # With the same Idempotency-Key a publication has the receipt's id: so the calls below find it.
     program.call("publications", CALLS["publications"][1], {"Idempotency-Key": "1"})
     for name in CALLS:
-        if "notices" not in name:
+        if "notices" not in name and "keys/" not in name:
             assert _ask(program, name, number).status in {200, 201}
     lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
@@ -193,6 +230,8 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
         "publications/removed",
         "contacts",
         "contacts/worklist",
+        "keys/list",
+        "keys/create",
         "erasures",
         "restrictions",
     ]
@@ -234,7 +273,7 @@ SENT = "anna.ozola@example"
         b"1" * 5000,
     ],
 )
-@pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name and "GET" not in name])
+@pytest.mark.parametrize("name", [name for name in CALLS if "{" not in name and " " not in name])
 def test_a_body_that_is_no_json_object_is_a_problem(
     portal: RunningPortal, name: str, body: bytes
 ) -> None:

@@ -1,0 +1,25 @@
+"""Where a list of the API goes on: an opaque text, given with a page and sent for the next one."""
+
+import base64
+
+from chalice.app import Request
+
+from chalicelib.web.api.errors import UNKNOWN_CURSOR, RefusedError
+from chalicelib.web.requests import query
+
+
+def cursor_sent(request: Request) -> str:
+    """Read where the list goes on, as `cursor_for` wrote it; "" for its beginning.
+
+    Raises RefusedError for what no list gave.
+    """
+    cursor = query(request, "cursor")
+    try:
+        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
+    except ValueError:
+        raise RefusedError(UNKNOWN_CURSOR) from None
+
+
+def cursor_for(last: str) -> str:
+    """Write where a list goes on, by the place of what was given last. It names no contact."""
+    return base64.urlsafe_b64encode(last.encode()).decode()
