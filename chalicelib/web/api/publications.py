@@ -1,6 +1,5 @@
 """Calls about where something of a patient was published, and its take-down."""
 
-import base64
 from typing import Any
 
 from chalice.app import Request, Response
@@ -20,8 +19,8 @@ from chalicelib.services.publications import (
 )
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader, is_word
+from chalicelib.web.api.cursors import cursor_for, cursor_sent
 from chalicelib.web.api.errors import (
-    UNKNOWN_CURSOR,
     UNKNOWN_STATE,
     WHOSE_DECISION,
     RefusedError,
@@ -48,10 +47,10 @@ def create_publication(request: Request, clinic: str) -> Response:
 def list_publications(request: Request, clinic: str) -> Response:
     """List publications, a hundred at a time; `?state=take_down` gives what is to be taken down."""
     call = authorize(request, clinic, SCOPE, no_body)
-    page = publications.find_all(get_portal(), call, _state(request), _after(request))
+    page = publications.find_all(get_portal(), call, _state(request), cursor_sent(request))
     answer: dict[str, Any] = {"publications": [_describe(entry) for entry in page.entries]}
     if page.more is not None:
-        answer["cursor"] = base64.urlsafe_b64encode(page.more.encode()).decode()
+        answer["cursor"] = cursor_for(page.more)
     return document(answer)
 
 
@@ -136,15 +135,6 @@ def _state(request: Request) -> PublicationState | None:
     if given not in list(PublicationState):
         raise RefusedError(UNKNOWN_STATE, known=", ".join(PublicationState))
     return PublicationState(given)
-
-
-def _after(request: Request) -> str:
-    """Read where the list goes on; "" for its beginning."""
-    cursor = query(request, "cursor")
-    try:
-        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
-    except ValueError:
-        raise RefusedError(UNKNOWN_CURSOR) from None
 
 
 def _describe(entry: PublicationStatus) -> dict[str, Any]:
