@@ -66,17 +66,17 @@ FILE ?= infra/clinics/riga-aesthetics.yaml
 .PHONY: check-clinic publish key keys revoke
 
 check-clinic: venv ## look over a clinic's file: make check-clinic FILE=my-clinic.yaml
-	@$(VENV) -m infra check $(FILE)
+	@.venv/bin/consent clinic check $(FILE)
 
 publish: venv ## publish a reviewed file: make publish FILE=my-clinic.yaml AUTHOR="…" APPROVER="…", two people (REASON="…", YES=1)
-	@$(VENV) -m infra publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)" \
+	@.venv/bin/consent operator publish $(FILE) --author "$(AUTHOR)" --approver "$(APPROVER)" \
 		--minor-reason "$(REASON)" $(if $(YES),--yes)
 
 keys: venv ## list a clinic's bearer keys: make keys CLINIC=my-clinic
-	@$(VENV) -m infra key list $(CLINIC)
+	@.venv/bin/consent operator key list $(CLINIC)
 
 revoke: venv ## revoke a bearer key: make revoke CLINIC=my-clinic KEY=key_…
-	@$(VENV) -m infra key revoke $(CLINIC) $(KEY)
+	@.venv/bin/consent operator key revoke $(CLINIC) $(KEY)
 
 key: venv ## create a bearer key: make key CLINIC=my-clinic LABEL="Newsletter tool" (SCOPES=…)
-	@$(VENV) -m infra key create $(CLINIC) --label "$(LABEL)" $(if $(SCOPES),--scopes $(SCOPES))
+	@.venv/bin/consent operator key create $(CLINIC) --label "$(LABEL)" $(if $(SCOPES),--scopes $(SCOPES))

@@ -1,8 +1,8 @@
-"""The portal's command line. `python -m infra --help` lists the commands.
+"""The operator's commands as a module: `python -m infra` is `consent operator`.
 
-    python -m infra publish my-clinic.yaml --author "Ieva Liepa" --approver "Juris Klusums"
-    python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
-    python -m infra verify receipt.jws --jwks jwks.json
+    consent operator publish my-clinic.yaml --author "Ieva Liepa" --approver "Juris Klusums"
+    consent operator key create riga-aesthetics --label "Newsletter tool" --scopes status:read
+    consent operator verify receipt.jws --jwks jwks.json
 
 The commands are in `infra/operator`. What they are for: docs/clinics.md (notices and keys),
 docs/operate.md (messages, counters, failures), docs/deploy.md (data keys, migration) and

@@ -1,12 +1,16 @@
 """The documents name files, code and commands that exist."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import click
 import pytest
 from markdown_it import MarkdownIt
+
+from infra.operator.cli.command import Group, common_options
+from infra.operator.cli.main import consent
+from infra.operator.cli.operate import operator
+from infra.operator.commands import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,6 +38,9 @@ MODULES = [
 ]
 OF_OTHERS = {"structure_tree.py"}
 """Modules of packages that were weighed and not taken: fpdf2."""
+
+OPERATORS = set(re.findall(r"^    ([a-z-]+)", parser().format_help(), re.MULTILINE))
+"""The commands of `consent operator`."""
 
 PLANNED = "## Where new things go"
 
@@ -90,15 +97,58 @@ def test_every_make_target_that_a_document_names_is_there() -> None:
         assert named <= targets, guide
 
 
-def test_every_command_of_an_operator_that_a_document_names_is_there() -> None:
-    """`python -m infra` takes each command that the documents tell operators to type."""
-    helped = subprocess.run(
-        [sys.executable, "-m", "infra", "--help"],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    ).stdout
+COMMAND = re.compile(
+    r"(?:^|[`(\s])(?:\.venv/bin/)?consent ((?:--?[\w-]+|\w[\w-]*)(?: [^`|>#\n]*)?)"
+)
+"""A command line of `consent`, in a block or between backquotes."""
+
+
+def _typed(guide: Path) -> list[list[str]]:
+    """Return the words of each command line that a document shows as something to type."""
+    text = _text(guide)
+    blocks = list(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL))
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    inline = re.findall(r"`((?:\.venv/bin/)?consent [^`]+)`", text)
+    found = [COMMAND.match(line.removeprefix("$ ").strip()) for line in [*lines, *inline]]
+    return [match[1].split() for match in found if match]
+
+
+def _unknown(words: list[str]) -> str | None:
+    """Return what `consent` does not take of a command line, or None."""
+    command: click.Command = consent
+    context = click.Context(command)
+    options = {name for option in common_options() for name in option.opts} | {
+        "--help",
+        "--version",
+    }
+    while words:
+        word = words.pop(0)
+        if word.startswith("-"):
+            name = word.partition("=")[0]
+            known = {n for each in command.params for n in (*each.opts, *each.secondary_opts)}
+            if name not in known | options and name != "-":
+                return f"{command.name} {name}"
+            takes = any(
+                name in each.opts and not getattr(each, "is_flag", False)
+                for each in [*command.params, *common_options()]
+            )
+            if takes and words:
+                words.pop(0)
+        elif command is operator:
+            return None if word in OPERATORS or word == "…" else f"operator {word}"
+        elif isinstance(command, Group):
+            below = None if word == "…" else command.get_command(context, word)
+            if below is None:
+                return None if word == "…" else f"{command.name} {word}"
+            command = below
+    return None
+
+
+def test_every_command_that_a_document_shows_is_there() -> None:
+    """`consent` takes each command and each option that the documents tell people to type."""
+    shown = 0
     for guide in GUIDES:
-        named = set(re.findall(r"python -m infra ([a-z-]+)", _text(guide)))
-        assert not {command for command in named if command not in helped}, guide
+        for words in _typed(guide):
+            shown += 1
+            assert _unknown(list(words)) is None, (guide.name, words)
+    assert shown > 20

@@ -1,6 +1,6 @@
 """What can become of one message, and for which reasons none was sent.
 
-Both are kept beside the receipts of the person, logged and counted, so that `python -m infra
+Both are kept beside the receipts of the person, logged and counted, so that `consent operator
 messages list` can explain to an operator why somebody got no mail. The values are stored: none is
 ever renamed.
 """

@@ -83,10 +83,23 @@ def create(python, folder=VENV):
         )
 
 
+def write_command():
+    """Write .venv/bin/consent, which runs the command line from this folder as it is now."""
+    path = os.path.join(VENV, "bin", "consent")
+    run = "import sys; sys.path[0] = sys.argv.pop(1); from infra.operator.cli.main import main; main()"
+    words = [PYTHON, "-c", run, ROOT]
+    quoted = " ".join("'%s'" % word.replace("'", "'\\''") for word in words)
+    text = '#!/bin/sh\nexec %s "$@"\n' % quoted
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o755)
+
+
 def main():
     """Make the environment unless it is up to date; return the exit code."""
     ready = usable()
     if ready and made_from() == wanted():
+        write_command()
         return 0
     python = suitable_python()
     if python is None:
@@ -121,6 +134,7 @@ def main():
             "The packages could not be installed: is there a network? Its output is in %s." % log
         )
         return 1
+    write_command()
     with open(STAMP, "w") as file:
         file.write(wanted())
     return 0

@@ -13,7 +13,7 @@ from chalicelib.portal import get_portal
 from chalicelib.store import publishing
 from chalicelib.store.keys import api_key_key
 from infra.operator import keys, publish
-from infra.operator.clinic_file import FileError
+from infra.operator.cli.clinic_file import FileError
 
 CLINICS = Path(__file__).resolve().parents[1] / "clinics"
 AUTHOR, APPROVER = Person("The demo's author"), Person("The demo's data protection officer")

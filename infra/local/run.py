@@ -32,7 +32,7 @@ from infra.local.logs import copied
 from infra.local.post_office import PostOffice, post_office
 from infra.local.processes import LOOPBACK, NotStartedError, free_port
 from infra.local.server import Request, port_is_free, serving
-from infra.operator.clinic_file import FileError
+from infra.operator.cli.clinic_file import FileError
 from infra.operator.deploy import Deployer, NotDeployedError
 
 LOCAL = ROOT / ".local"

@@ -11,16 +11,13 @@ from typing import TypeAlias
 
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.table import Table
+from infra.operator.cli.errors import CommandError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names no other type
 """The place in a parser to which commands are added."""
 
 Run = Callable[[argparse.Namespace], int | None]
 """Carries out a command and returns its exit code; None is 0."""
-
-
-class CommandError(Exception):
-    """A command cannot be carried out; the message says why, and what to do."""
 
 
 def add_command(commands: Commands, name: str, purpose: str, run: Run) -> argparse.ArgumentParser:

@@ -27,7 +27,7 @@ from infra.operator import (
     signing,
     verify,
 )
-from infra.operator.arguments import CommandError
+from infra.operator.cli.errors import CommandError
 
 LOCAL_ENVIRONMENT = Path(".local/env.json")
 DESCRIPTION = "Look after a consent portal: notices, keys, signatures, messages."
@@ -60,7 +60,7 @@ def main(words: list[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser with every command."""
     portal = argparse.ArgumentParser(
-        prog="python -m infra", description=DESCRIPTION, epilog=WHICH_PORTAL
+        prog="consent operator", description=DESCRIPTION, epilog=WHICH_PORTAL
     )
     portal.set_defaults(offline=False)
     commands = portal.add_subparsers(required=True, metavar="COMMAND")

@@ -1,8 +1,8 @@
 """Commands on a clinic's data keys, which encrypt contacts: take a new one, encrypt again, rewrap.
 
-python -m infra data-key rotate riga-aesthetics
-python -m infra data-key reseal riga-aesthetics
-python -m infra data-key rewrap riga-aesthetics
+consent operator data-key rotate riga-aesthetics
+consent operator data-key reseal riga-aesthetics
+consent operator data-key rewrap riga-aesthetics
 
 Each may run while the portal does, may be stopped at any time and started again, and does nothing
 where nothing is left. What data keys are for: docs/decisions/0016-data-keys.md.

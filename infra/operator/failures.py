@@ -1,7 +1,7 @@
 """Commands on what the function behind the table's stream gave up after its retries.
 
-python -m infra failures list
-python -m infra failures replay
+consent operator failures list
+consent operator failures replay
 
 The queue holds pointers into the stream, not the records, and the stream keeps records for one day.
 Nothing is lost by that: every receipt and message keeps a mark in the table until it is done, and
@@ -23,7 +23,8 @@ from chalicelib.jobs import signing
 from chalicelib.jobs.counting import Recount
 from chalicelib.jobs.signing import SigningReport
 from chalicelib.portal import Portal, get_portal
-from infra.operator.arguments import CommandError, Commands, add_command, add_group
+from infra.operator.arguments import Commands, add_command, add_group
+from infra.operator.cli.errors import CommandError
 from infra.operator.recount import go_through, settle, signer_of
 
 _HIDDEN_SECONDS = 900

@@ -1,9 +1,9 @@
 """Commands on the bearer keys of a clinic's programs and staff: create, list, rotate, revoke.
 
-python -m infra key create riga-aesthetics --label "Newsletter tool" --scopes status:read
-python -m infra key list riga-aesthetics
-python -m infra key rotate riga-aesthetics key_0123456789ab --overlap 24
-python -m infra key revoke riga-aesthetics key_0123456789ab
+consent operator key create riga-aesthetics --label "Newsletter tool" --scopes status:read
+consent operator key list riga-aesthetics
+consent operator key rotate riga-aesthetics key_0123456789ab --overlap 24
+consent operator key revoke riga-aesthetics key_0123456789ab
 """
 
 import argparse
@@ -31,7 +31,6 @@ from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 from infra.operator.arguments import (
-    CommandError,
     Commands,
     add_clinic,
     add_command,
@@ -39,6 +38,7 @@ from infra.operator.arguments import (
     no_such_clinic,
     require_clinic,
 )
+from infra.operator.cli.errors import CommandError
 
 OPERATOR = "operator"
 """Who the audit names for what a command did."""

@@ -1,10 +1,10 @@
 """An operator's commands about messages: what went out, what not and why, what waits, budgets.
 
-python -m infra messages list riga-aesthetics 3f2a…
-python -m infra messages waiting riga-aesthetics
-python -m infra messages dead riga-aesthetics
-python -m infra messages retry riga-aesthetics
-python -m infra messages budgets
+consent operator messages list riga-aesthetics 3f2a…
+consent operator messages waiting riga-aesthetics
+consent operator messages dead riga-aesthetics
+consent operator messages retry riga-aesthetics
+consent operator messages budgets
 """
 
 import argparse
@@ -20,13 +20,13 @@ from chalicelib.store.message_budgets import BudgetUse
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import Table
 from infra.operator.arguments import (
-    CommandError,
     Commands,
     add_clinic,
     add_command,
     add_group,
     require_clinic,
 )
+from infra.operator.cli.errors import CommandError
 
 CHANNELS = {"email": "e-mail", "phone": "SMS", "": "-"}
 

@@ -1,7 +1,7 @@
 """The command that rewrites people whom an earlier version of the portal left in the table.
 
-python -m infra migrate
-python -m infra migrate riga-aesthetics
+consent operator migrate
+consent operator migrate riga-aesthetics
 
 Two things are rewritten. Where several people were kept in one item per contact, each gets an item
 of their own. Where a person was kept as JSON, the person is packed (`store.compact`), in the list of

@@ -10,7 +10,7 @@ from chalicelib.notices.impact import Preview, preview
 from chalicelib.notices.workflow import Draft
 from chalicelib.portal import Portal
 from chalicelib.store import consent_counts, publishing
-from infra.operator.clinic_file import FileError
+from infra.operator.cli.clinic_file import FileError
 
 PROGRESS_EVERY = 1000
 

@@ -1,14 +1,14 @@
 """Commands on notices: check, draft, preview, approve, publish, list, and whom to ask again.
 
-python -m infra publish my-clinic.yaml --author "Ieva Liepa" --approver "Juris Klusums"
-python -m infra check infra/clinics/*.yaml
-python -m infra notice draft my-clinic.yaml --author "Ieva Liepa"
-python -m infra notice preview my-clinic 1.1
-python -m infra notice approve my-clinic 1.1 --sha256 0123456789ab --approver "Juris Klusums"
-python -m infra notice publish my-clinic 1.1 --preview
-python -m infra notice publish my-clinic 1.1 --yes
-python -m infra notice list my-clinic
-python -m infra notice superseded my-clinic --purpose newsletter
+consent operator publish my-clinic.yaml --author "Ieva Liepa" --approver "Juris Klusums"
+consent operator check infra/clinics/*.yaml
+consent operator notice draft my-clinic.yaml --author "Ieva Liepa"
+consent operator notice preview my-clinic 1.1
+consent operator notice approve my-clinic 1.1 --sha256 0123456789ab --approver "Juris Klusums"
+consent operator notice publish my-clinic 1.1 --preview
+consent operator notice publish my-clinic 1.1 --yes
+consent operator notice list my-clinic
+consent operator notice superseded my-clinic --purpose newsletter
 """
 
 import argparse
@@ -46,7 +46,7 @@ from infra.operator.arguments import (
     key_arn,
     no_such_clinic,
 )
-from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.cli.clinic_file import ClinicFile, FileError
 from infra.operator.notice_arguments import (
     add_approver,
     add_author,

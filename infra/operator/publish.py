@@ -13,7 +13,7 @@ from chalicelib.presentation.authorities import authorities
 from chalicelib.store import publishing
 from chalicelib.store.clinics import PORTAL, now
 from chalicelib.store.publishing import Drafts
-from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.cli.clinic_file import ClinicFile, FileError
 from infra.operator.data_keys import new_data_key
 
 AT_THE_COMMAND_LINE = Person("the command line")

@@ -1,7 +1,7 @@
 """The command that counts again from the receipts: it finds lost ones and corrects counters.
 
-python -m infra recount riga-aesthetics
-python -m infra recount riga-aesthetics --from 2026-11-01 --to 2026-11-30
+consent operator recount riga-aesthetics
+consent operator recount riga-aesthetics --from 2026-11-01 --to 2026-11-30
 
 It may run while the portal counts. Stopped and started again, it goes on from where it was.
 """
@@ -22,12 +22,12 @@ from chalicelib.store import signatures
 from chalicelib.store.kms_signer import Signer
 from chalicelib.store.table import Table
 from infra.operator.arguments import (
-    CommandError,
     Commands,
     add_clinic,
     add_command,
     require_clinic,
 )
+from infra.operator.cli.errors import CommandError
 
 _EVERY_SECONDS = 2.0
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")

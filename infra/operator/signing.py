@@ -1,8 +1,8 @@
 """Commands on signatures: sign what waits, change the signing key, check a clinic's chains.
 
-python -m infra sign
-python -m infra signing-key rotate
-python -m infra verify-chains riga-aesthetics
+consent operator sign
+consent operator signing-key rotate
+consent operator verify-chains riga-aesthetics
 """
 
 import argparse
@@ -27,13 +27,13 @@ from chalicelib.store.kms_signer import SigningUnavailableError, public_jwk
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import Table
 from infra.operator.arguments import (
-    CommandError,
     Commands,
     add_clinic,
     add_command,
     add_group,
     require_clinic,
 )
+from infra.operator.cli.errors import CommandError
 
 _EVERY_SECONDS = 2.0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chalicelib.notices.edition import make_edition
 from chalicelib.notices.legal_text import legal_html
-from infra.operator.clinic_file import ClinicFile
+from infra.operator.cli.clinic_file import ClinicFile
 from tests.cast import CLINICS
 from tests.factories import a_document, in_both
 

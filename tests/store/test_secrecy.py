@@ -16,7 +16,7 @@ from chalicelib.store import compact
 from chalicelib.store.keys import Key, personal_data_key, subject_pk
 from chalicelib.store.writes import Count, SetNumber, Write
 from infra.operator import keys
-from infra.operator.arguments import CommandError
+from infra.operator.cli.errors import CommandError
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import only_person, signed

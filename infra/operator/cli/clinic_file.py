@@ -16,7 +16,7 @@ from typing import Any, Self
 import yaml
 
 from chalicelib.notices.fields import DocumentError, unquoted_number
-from infra.operator.arguments import CommandError
+from infra.operator.cli.errors import CommandError
 
 _FIELD = re.compile(r"(?:\s*- +)*\s*(?P<name>[\w.-]+):\s+(?P<text>\S.*)")
 _BEFORE_ITS_COLON = re.compile(r"(?:\s*- +)*\s*[\w.-]+")
@@ -78,6 +78,12 @@ class ClinicFile:
             line = self._line_of_fault(fault)
             place = f"{self.path}:{line}" if line else str(self.path)
             yield f"{place}: {self._as_written(fault)}"
+
+    def place(self, place: str) -> str:
+        """Return a place of the document as file and line, and its own name."""
+        line = self._line(place)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return f"{where}: {place}" if place else where
 
     def _line_of_fault(self, fault: DocumentError) -> int:
         return self._line(fault.place)

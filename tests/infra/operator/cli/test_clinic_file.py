@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from chalicelib.domain.languages import LANGUAGES
-from infra.operator.clinic_file import ClinicFile, FileError
+from infra.operator.cli.clinic_file import ClinicFile, FileError
 from infra.operator.publish import read_file
 from tests.factories import a_document
 
