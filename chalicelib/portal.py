@@ -43,7 +43,6 @@ class Portal:
     aws: AwsClients
     """Every other service, on the table's session; the function that serves pages asks for none."""
 
-    signer: "Signer | None" = None
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock
     keys_seen: set[tuple[str, str]] = field(default_factory=set, repr=False)
@@ -53,6 +52,15 @@ class Portal:
 
     sleep: Callable[[float], None] = time.sleep
     """How a decision waits, in seconds, before it is tried again."""
+
+    @cached_property
+    def signer(self) -> "Signer | None":
+        """Signs receipts and certificates; None where no key is named."""
+        if not self.settings.signing_key:
+            return None
+        from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - no page signs anything
+
+        return KmsSigner(self.kms, self.settings.signing_key)
 
     @cached_property
     def directory(self) -> "Directory":
@@ -92,17 +100,8 @@ def get_portal() -> Portal:
         clinics,
         ShownPages(clinics),
         aws,
-        _signer(aws, settings.signing_key),
         _post(aws, settings),
     )
-
-
-def _signer(aws: AwsClients, alias: str) -> "Signer | None":
-    if not alias:
-        return None
-    from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - the function that serves pages signs nothing
-
-    return KmsSigner(aws, alias)
 
 
 def _post(aws: AwsClients, settings: Settings) -> "AwsTransport | None":

@@ -22,6 +22,11 @@ PROOF_KEPT = "P3Y"
 No law names a period (EDPB 05/2020, 107).
 """
 
+LIST_VALID_HOURS = 24
+"""For how many hours a list that was compared with the consents may be used, unless the clinic says
+otherwise.
+"""
+
 EXPLICIT_CONSENT = "explicit_consent"
 """The legal basis of what concerns health and other special categories (GDPR Art. 9(2)(a))."""
 
@@ -210,6 +215,8 @@ class Clinic:
     """What is done on another legal basis than consent: the notice names it, nobody answers it."""
     proof_kept: str = PROOF_KEPT
     """How long receipts are kept after the last consent has ended: a rule of `instants.ending`."""
+    list_valid_hours: int = LIST_VALID_HOURS
+    """For how many hours a list may be used once it was compared with the consents."""
     sms_countries: tuple[str, ...] = ()
     """The countries text messages go to, by ISO 3166; empty for the clinic's own alone."""
 

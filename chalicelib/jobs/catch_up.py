@@ -13,12 +13,12 @@ from chalicelib.domain.instants import Instant, moment
 from chalicelib.jobs import signing, withdrawal_orders
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
-from chalicelib.store import erasures
+from chalicelib.store import erasures, signatures
 from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.erasures import PendingErasure
-from chalicelib.store.kms_signer import Signer
+from chalicelib.store.kms_signer import Signer, SigningUnavailableError
 from chalicelib.store.table import BATCH, ContendedError, Table
 
 _ROUND_SECONDS = 300
@@ -94,6 +94,7 @@ def sign_waiting(
     """Count and sign what still waits, from the shard of the number `first` on."""
     told = 0
     try:
+        publish_key(table, signer)
         for report in signing.sign_waiting(table, signer, out_of_time, first):
             if report.signed - told >= _PROGRESS_EVERY:
                 told = report.signed
@@ -110,6 +111,19 @@ def sign_waiting(
         )
     finally:
         log.flush()
+
+
+def publish_key(table: Table, signer: Signer | None) -> None:
+    """Publish the key that signs now, before anything is signed with it.
+
+    What answers requests signs certificates by it, and may publish none.
+    """
+    if signer is None:
+        return
+    try:
+        signer.current(lambda jwk: signatures.keep_key(table, jwk))
+    except SigningUnavailableError as error:
+        log.log().warning("no key to publish", reason=str(error))
 
 
 def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:

@@ -162,6 +162,7 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
     yield _single("age.minimum", clinic.age_minimum)
     yield _single("age.guardian", clinic.guardian)
     yield _single("confirm_within", clinic.confirm_within)
+    yield _single("list_valid_hours", clinic.list_valid_hours)
     yield _single("proof_kept", clinic.proof_kept)
     yield _single("sms_countries", ", ".join(clinic.sms_countries))
     for name, text in clinic.texts.items():

@@ -13,7 +13,14 @@ from typing import Any
 
 import rfc8785
 
-from chalicelib.domain.clinic import PROOF_KEPT, Clinic, Purpose, Question, Text
+from chalicelib.domain.clinic import (
+    LIST_VALID_HOURS,
+    PROOF_KEPT,
+    Clinic,
+    Purpose,
+    Question,
+    Text,
+)
 from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
@@ -31,6 +38,9 @@ from chalicelib.notices.purposes import (
     read_without_consent,
 )
 
+MAX_LIST_HOURS = 168
+"""A week: consents that were compared longer ago say nothing of today's."""
+
 COUNTRIES = ("LV", "LT", "GE")
 
 TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", "automated")
@@ -39,7 +49,7 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo "
     "has_dpo patients_per_year age texts purposes without_consent notice confirm_within proof_kept "
-    "sms_countries",
+    "list_valid_hours sms_countries",
     "texts": " ".join(TEXTS),
     "a purpose": PURPOSE_KEYS,
     "an option": OPTION_KEYS,
@@ -249,6 +259,7 @@ def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clini
         questions=_questions(reader, purposes),
         confirm_within=_confirm_within(reader, value.get("confirm_within", CONFIRM_WITHIN)),
         proof_kept=_proof_kept(reader, value.get("proof_kept", PROOF_KEPT)),
+        list_valid_hours=_list_valid_hours(reader, value.get("list_valid_hours", LIST_VALID_HOURS)),
         sms_countries=_sms_countries(reader, value.get("sms_countries")),
     )
 
@@ -314,6 +325,14 @@ def _questions(reader: FieldReader, purposes: Sequence[Purpose]) -> Mapping[str,
 def _confirm_within(reader: FieldReader, value: object) -> str:
     remedy = "Write 1 to 99 days, such as P7D"
     return reader.matching("confirm_within", value, _DAYS, remedy)
+
+
+def _list_valid_hours(reader: FieldReader, value: object) -> int:
+    if isinstance(value, int) and value is not True and 1 <= value <= MAX_LIST_HOURS:
+        return value
+    remedy = f"Write a whole number of hours from 1 to {MAX_LIST_HOURS}, such as 24"
+    reader.fault("list_valid_hours", f"is {value!r}", remedy)
+    return LIST_VALID_HOURS
 
 
 def _proof_kept(reader: FieldReader, value: object) -> str:

@@ -265,6 +265,16 @@ def neutralise(row: Row, dialect: Dialect) -> tuple[bytes, int]:
     return encoding.outward(dialect.delimiter.join(written) + end), changed
 
 
+def neutral_header(dialect: Dialect) -> tuple[bytes, int]:
+    """Write the header as `neutralise` writes a row, and count the cells changed."""
+    encoding = dialect.encoding
+    inner = Transcoder(encoding).inward(dialect.header[len(encoding.mark) :], whole=True)
+    *before, row = _split(inner, 0, dialect.delimiter, 1, whole=True)
+    written, changed = neutralise(Row(1, 1, encoding.outward(row.raw), row.cells), dialect)
+    kept = b"".join([each.raw for each in before])
+    return encoding.mark + encoding.outward(kept) + written, changed
+
+
 def _count(cells: int) -> str:
     return "1 cell" if cells == 1 else f"{cells} cells"
 

@@ -55,6 +55,15 @@ class VerifiedDocument:
     disclosed: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedPayload:
+    """What was signed, by which key and algorithm."""
+
+    payload: bytes
+    kid: str
+    alg: str
+
+
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Give the id of a public key (RFC 7638); raise UnknownKeyError for a kind never used here."""
     public = rfc8785.dumps(_public_members(jwk))
@@ -69,9 +78,13 @@ def algorithm(jwk: Mapping[str, Any]) -> str:
     return _ALGORITHMS[kind]
 
 
-def header(jwk: Mapping[str, Any]) -> str:
-    """Give the protected header of what a key signs, in base64url."""
-    members = {"alg": algorithm(jwk), "kid": thumbprint(jwk), "typ": TYPE}
+def header(jwk: Mapping[str, Any], typ: str = TYPE) -> str:
+    """Give the protected header of what a key signs, in base64url.
+
+    `typ` says what is signed: a receipt, or another statement of the portal. No reader of one kind
+    takes another (RFC 8725, 3.11).
+    """
+    members = {"alg": algorithm(jwk), "kid": thumbprint(jwk), "typ": typ}
     return encode(rfc8785.dumps(members))
 
 
@@ -105,28 +118,46 @@ def verify(signed: str, jwks: Mapping[str, Any]) -> VerifiedDocument:
 
     The signature is checked before the payload is read. Raises an UnprovenError, by its kind.
     """
+    opened = verify_payload(signed, jwks, TYPE)
+    return VerifiedDocument(
+        document=read_document(opened.payload),
+        canonical=opened.payload,
+        kid=opened.kid,
+        alg=opened.alg,
+        sha256=hashlib.sha256(opened.payload).hexdigest(),
+    )
+
+
+def verify_payload(signed: str, jwks: Mapping[str, Any], typ: str) -> SignedPayload:
+    """Verify a statement of the portal in compact form against a key set; give what was signed.
+
+    `typ` is the only kind that is taken. The payload is not read. Raises an UnprovenError.
+    """
     segments = signed.split(".")
     if len(segments) != _SEGMENTS:
         raise NotAReceiptError("A signed receipt has three parts, with a full stop between them.")
     protected, payload, signature = (decode(segment) for segment in segments)
     claimed = read_json_object(protected)
-    if claimed.keys() != {"alg", "kid", "typ"} or claimed["typ"] != TYPE:
+    if claimed.keys() != {"alg", "kid", "typ"} or claimed["typ"] != typ:
         raise NotAReceiptError("The header is not that of a signed receipt.")
     key = _find_key(claimed["kid"], jwks)
     if claimed["alg"] != algorithm(key):
         raise WrongAlgorithmError("The header names another algorithm than the key is for.")
-    if segments[0] != header(key):
+    if segments[0] != header(key, typ):
         raise NotCanonicalError("The header is spelled otherwise than this portal spells it.")
     if algorithm(key) == "ES256":
         _check_es256_spelling(signature)
     _check_signature(signed, key)
-    return VerifiedDocument(
-        document=read_document(payload),
-        canonical=payload,
-        kid=claimed["kid"],
-        alg=claimed["alg"],
-        sha256=hashlib.sha256(payload).hexdigest(),
-    )
+    return SignedPayload(payload, claimed["kid"], claimed["alg"])
+
+
+def kind_of(signed: str) -> str:
+    """Tell the ``typ`` that a text in compact form names; "" for what is none. Nothing is verified."""
+    protected, _, _ = "".join(signed.split()).partition(".")
+    try:
+        return str(read_json_object(decode(protected)).get("typ", ""))
+    except NotAReceiptError:
+        return ""
 
 
 def read_signed(text: str, canonical: bytes | None = None) -> str | None:

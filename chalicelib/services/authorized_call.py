@@ -1,7 +1,7 @@
 """A call of a clinic's program or staff whose bearer key was checked, as services are given it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -105,6 +105,7 @@ class AuthorizedCall(Generic[Body]):
         notice: str | None = None,
         links: int | None = None,
         about: str | None = None,
+        listed: Mapping[str, object] | None = None,
     ) -> Put:
         """Give the audit line of this call: opaque ids, a receipt, a notice; never a contact.
 
@@ -121,4 +122,5 @@ class AuthorizedCall(Generic[Body]):
             notice=notice,
             links=links,
             about=about,
+            listed=listed,
         )

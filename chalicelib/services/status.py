@@ -1,9 +1,9 @@
 """Status and history: what is permitted for a subject, and which receipts there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.domain.consent import QuestionId
+from chalicelib.domain.consent import AnswerSummary, QuestionId
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME, Instant
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
@@ -11,6 +11,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.services.named_subjects import NamedSubjects, find_subjects, query_named
+from chalicelib.store.lookup import Lookup
 from chalicelib.store.people import find_people
 
 HISTORY = 1000
@@ -108,14 +109,28 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
             kinds = query.own_kinds(named.lookup.lookups, latest_known)
             results.append(SubjectStatus(kinds, query.permissions(needs, notice, at)))
             continue
-        under = {contact: call.lookup.known_under(contact, latest_known) for contact in contacts}
-        stopped = call.lookup.stopped(under, summaries, at=latest, known_at=latest_known)
-        subject = SubjectQuery(under, stopped)
+        subject = query_subject(call.lookup, contacts, summaries, at=latest, known_at=latest_known)
         kinds = subject.own_kinds(call.lookup.lookups, latest_known)
         results.append(SubjectStatus(kinds, subject.permissions(needs, notice, at)))
     asked = {**{person.id: person for person in people}, **named.people}
     portal.table.put_new(call.audit("status", tuple(asked.values())))
     return StatusAnswer(at, known_at, tuple(results))
+
+
+def query_subject(
+    lookup: Lookup,
+    contacts: Sequence[Contact],
+    summaries: Mapping[str, Mapping[QuestionId, AnswerSummary]],
+    *,
+    at: Instant,
+    known_at: Instant,
+) -> SubjectQuery:
+    """Give the subject that contacts name, as a lookup of them found it.
+
+    `summaries` has the answers of everybody found, by subject id (`Receipts.answers_as_of`).
+    """
+    under = {contact: lookup.known_under(contact, known_at) for contact in contacts}
+    return SubjectQuery(under, lookup.stopped(under, summaries, at=at, known_at=known_at))
 
 
 def _find_named(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> NamedSubjects:

@@ -3,7 +3,7 @@
 import heapq
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chalicelib.domain.instants import Instant
@@ -23,6 +23,7 @@ def line(
     receipt: str | None = None,
     notice: str | None = None,
     links: int | None = None,
+    listed: Mapping[str, object] | None = None,
     link: str | None = None,
     link_by: str | None = None,
     about: str | None = None,
@@ -30,8 +31,9 @@ def line(
     """Give one line, to be written: `by` is a bearer key's id, "patient", "portal" or "operator".
 
     `subjects` are opaque ids. `links` says how many personal links were made or revoked: for whom
-    is sealed in each. `link` is the id of one that was followed, `link_by` the key that made it, or
-    "portal". `about` is the id of whatever else was read or changed, such as a bearer key.
+    is sealed in each. `listed` says what was asked of a list and what was counted. `link` is the id
+    of one that was followed, `link_by` the key that made it, or "portal". `about` is the id of
+    whatever else was read or changed, such as a bearer key.
     """
     told: dict[str, object] = {
         "key": by,
@@ -44,6 +46,8 @@ def line(
         told["notice"] = notice
     if links is not None:
         told["links"] = links
+    if listed is not None:
+        told["list"] = dict(listed)
     if link is not None:
         told |= {"link": link, "link_by": link_by}
     if about is not None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.receipts import jws
-from chalicelib.store.aws import AwsClients
+from chalicelib.store.encryption import Kms
 
 RAW_BYTES = 4096
 """How much KMS signs undigested, which is the only way it signs with Ed25519."""
@@ -72,10 +72,8 @@ class Signer(Protocol):
 class KmsSigner:
     """Signs by the KMS key behind an alias."""
 
-    def __init__(
-        self, aws: AwsClients, alias: str, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._aws = aws
+    def __init__(self, kms: Kms, alias: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kms = kms
         self._alias = alias
         self._clock = clock
         self._key: SigningKey | None = None
@@ -97,7 +95,7 @@ class KmsSigner:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - never loaded for the core alone
 
         try:
-            answer = self._aws.client("kms").get_public_key(KeyId=self._alias)
+            answer = self._kms.client.get_public_key(KeyId=self._alias)
         except (BotoCoreError, ClientError) as error:
             raise SigningUnavailableError(_reason(error)) from error
         return SigningKey(public_jwk(answer["PublicKey"]), answer["KeyId"])
@@ -119,7 +117,7 @@ class KmsSigner:
                 f"{len(message)} bytes are more than the {RAW_BYTES} KMS signs with Ed25519"
             )
         try:
-            signature = bytes(self._aws.client("kms").sign(KeyId=key.name, **asked)["Signature"])
+            signature = bytes(self._kms.client.sign(KeyId=key.name, **asked)["Signature"])
         except (BotoCoreError, ClientError) as error:
             self._key = None  # another may sign by now
             raise SigningUnavailableError(_reason(error)) from error

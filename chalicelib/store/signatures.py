@@ -22,6 +22,12 @@ def keep_key(table: Table, jwk: Mapping[str, str]) -> None:
     table.put_new(Put(jwk_key(jwk["kid"]), {"body": json.dumps(dict(jwk))}))
 
 
+def is_published(table: Table, kid: str) -> bool:
+    """Tell whether a public key is among those that verify what the portal signed."""
+    key = jwk_key(kid)
+    return key in table.get([key])
+
+
 def jwks(table: Table) -> dict[str, Any]:
     """Give every key that ever signed, as a key set (RFC 7517, 5)."""
     return {"keys": [json.loads(item.body or "") for item in table.partition(jwk_key("").pk, "")]}

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -69,6 +70,42 @@ class WrongTypeError(BodyError):
 
 class TooLargeError(BodyError):
     """A body larger than its address takes (413, RFC 9110 15.5.14)."""
+
+
+class NoListError(WrongTypeError):
+    """A body that is no list in CSV, where one is due."""
+
+
+class LargeListError(TooLargeError):
+    """A list that is too large for one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBody:
+    """A body that is taken byte for byte: its media type, and how many bytes it may have."""
+
+    media_type: str
+    most: int
+
+
+def check_raw_headers(request: Request, raw: RawBody) -> None:
+    """Refuse by its headers a body of another type, or one that is too large.
+
+    Raises NoListError, LargeListError.
+    """
+    if _media_type(request) != raw.media_type:
+        raise NoListError
+    length = str(request.headers.get("content-length", ""))[:MAX_TYPE]
+    if length.isascii() and length.isdecimal() and int(length) > raw.most:
+        raise LargeListError
+
+
+def raw_body(request: Request, raw: RawBody) -> bytes:
+    """Give the bytes of a body as they came; raise LargeListError."""
+    try:
+        return _body(request, raw.most)
+    except TooLargeError:
+        raise LargeListError from None
 
 
 def mount(request: Request) -> str:

@@ -60,6 +60,7 @@ API: Mapping[str, str] = {
     "GET /.well-known/security.txt": "service:get_security_txt",
     "POST /v1/clinics/{clinic}/status": "api.status:get_status",
     "POST /v1/clinics/{clinic}/history": "api.status:get_history",
+    "POST /v1/clinics/{clinic}/scrub": "api.lists:scrub_list",
     "POST /v1/clinics/{clinic}/receipts": "api.decisions:record_decision",
     "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:get_receipt",
     "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:record_withdrawal",

@@ -150,7 +150,7 @@ class World:
             portal, "sleep", lambda _: None
         )  # nobody needs to wait for a simulated table
         assert portal.post is not None
-        portal.aws._clients.update(kms=self.kms, sesv2=self.messages, sns=self.messages)  # noqa: SLF001 - as above
+        portal.aws._clients.update(sesv2=self.messages, sns=self.messages)  # noqa: SLF001 - as above
 
     def open_clinics(self, *clinics: str) -> None:
         """Publish clinics of the cast and make a key for each."""

@@ -251,12 +251,10 @@ def actions(function: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    "action", ["dynamodb:DeleteItem", "kms:Sign", "ses:SendEmail", "sns:Publish"]
-)
-def test_what_answers_requests_may_neither_delete_nor_sign_nor_write_to_people(action: str) -> None:
-    """Whoever broke into it could take no receipt away, forge none and write to nobody; what runs
-    behind needs all.
+@pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "ses:SendEmail", "sns:Publish"])
+def test_what_answers_requests_may_neither_delete_nor_write_to_people(action: str) -> None:
+    """Whoever broke into it could take no receipt away and write to nobody; what runs behind needs
+    all.
     """
     assert action not in actions(API)
     assert action in actions(CATCH_UP)
@@ -294,6 +292,22 @@ def statement(function: str, sid: str) -> dict[str, Any]:
     """Give one statement of a function's policy."""
     [found] = [each for each in policy(function) if each["Sid"] == sid]
     return dict(found)
+
+
+@pytest.mark.parametrize("function", [API, *SENDS])
+def test_what_signs_may_sign_with_the_key_behind_the_alias_alone(function: str) -> None:
+    """No function can sign with another key of the account."""
+    sid = "SignWithTheKeyBehindTheAlias"
+    assert statement(function, sid)["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": [{"Ref": "SigningAlias"}]}
+    }
+    signs = [each["Sid"] for each in policy(function) if "kms:Sign" in each["Action"]]
+    assert signs == [sid]
+
+
+def test_what_answers_requests_may_not_say_which_keys_are_the_portals() -> None:
+    """Whoever broke into it could not have a key of their own taken for the portal's."""
+    assert not allowed(API, TableRequest("dynamodb:PutItem", an_item("jwk_key"), frozenset()))
 
 
 @pytest.mark.parametrize("function", SENDS)

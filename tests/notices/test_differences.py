@@ -193,6 +193,7 @@ WORDS_ALONE: dict[str, Change] = {
     "phone": put("controllers.0.phone", "+371 6420 0009"),
     "dpo": put("dpo", {"phone": "+371 6420 0002"}),
     "confirm_within": put("confirm_within", "P9D"),
+    "list_valid_hours": put("list_valid_hours", 4),
     "intro": put("texts.intro.en", "Hello!"),
     "required": put("texts.required.en", "Nothing at all"),
     "rights": put("texts.rights.en", "All of them"),

@@ -17,6 +17,7 @@ import pytest
 from chalicelib.domain.api_keys import SCOPES
 from chalicelib.domain.instants import Instant
 from chalicelib.jobs import signing
+from chalicelib.jobs.catch_up import publish_key
 from chalicelib.jobs.due_people import DueWork
 from chalicelib.jobs.publication_walk import RULES, Walk, walk_on
 from chalicelib.notices.edition import make_edition
@@ -208,7 +209,12 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
             "SIGNING_KEY": alias,
         }
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
-        yield RunningPortal(settings, {clinic: entry["api_key"] for clinic, entry in given.items()})
+        running = RunningPortal(
+            settings, {clinic: entry["api_key"] for clinic, entry in given.items()}
+        )
+        with environment(settings):
+            publish_key(running.table, running.in_process.signer)
+        yield running
     get_portal.cache_clear()
 
 

@@ -26,7 +26,14 @@ from chalicelib.web.api.errors import (
     SCOPE_MISSING,
     RefusedError,
 )
-from chalicelib.web.requests import base_url, check_json_headers, json_body
+from chalicelib.web.requests import (
+    RawBody,
+    base_url,
+    check_json_headers,
+    check_raw_headers,
+    json_body,
+    raw_body,
+)
 
 MAX_SECRET = 200
 """How many characters of a bearer key are looked at: ours have 53."""
@@ -48,6 +55,7 @@ def authorize(
     body_optional: bool = False,
     for_all: bool = False,
     most: int | None = None,
+    raw: RawBody | None = None,
 ) -> AuthorizedCall[Body]:
     """Authorize a call and read its body; one of several scopes is enough.
 
@@ -58,14 +66,17 @@ def authorize(
 
     With `body_optional` a POST may come without a body, which then counts as an empty object. A
     key of one of several joint controllers knows only the questions that one shares, unless what
-    it records is `for_all` of them. `most` as for `Directory.look_up`.
+    it records is `for_all` of them. `most` as for `Directory.look_up`. With `raw` the body is no
+    JSON: `read` is given its bytes (`BodyReader.raw`).
     Raises RefusedError, InvalidBodyError, NotFoundError, and errors as `json_body`.
     """
     portal = get_portal()
     scopes = (scope,) if isinstance(scope, str) else scope
     secret = digest(_bearer_key(request))
     idempotency_key = _idempotency_key(request)
-    if request.method == "POST":
+    if raw is not None:
+        check_raw_headers(request, raw)
+    elif request.method == "POST":
         check_json_headers(request)
     opening = (clinic, secret)
     if opening not in portal.keys_seen:
@@ -75,7 +86,7 @@ def authorize(
     while True:
         published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
         known = portal.clinics.with_all_past_questions(published)
-        sent = _body_sent(request, optional=body_optional)
+        sent = raw_body(request, raw) if raw else _body_sent(request, optional=body_optional)
         body = _read(read, known, sent, now)
         contacts = () if isinstance(body, InvalidBodyError) else body.contacts
         lookup = portal.directory.look_up(clinic, contacts, api_key_digest=secret, most=most)
@@ -106,7 +117,7 @@ def no_body(body: BodyReader) -> EmptyBody:
 
 
 def _read(
-    read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any], now: Instant
+    read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any] | bytes, now: Instant
 ) -> Body | InvalidBodyError:
     """Read a body, or give its faults: no answer names them before the key is checked."""
     try:

@@ -52,10 +52,14 @@ KINDS = {kind.value: kind for kind in (ContactKind.REFERENCE, ContactKind.EMAIL,
 
 
 def read_body(
-    read: "Callable[[BodyReader], Body]", clinic: Clinic, sent: Mapping[str, Any], now: Instant
+    read: "Callable[[BodyReader], Body]",
+    clinic: Clinic,
+    sent: Mapping[str, Any] | bytes,
+    now: Instant,
 ) -> Body:
     """Read a body by a function of one of the calls; raise InvalidBodyError with every fault."""
-    reader = BodyReader(clinic, sent, now)
+    raw, members = (sent, {}) if isinstance(sent, bytes) else (b"", sent)
+    reader = BodyReader(clinic, members, now, raw=raw)
     body = read(reader)
     reader.check()
     return body
@@ -69,6 +73,8 @@ class BodyReader:
     sent: Mapping[str, Any]
     now: Instant
     errors: list[dict[str, str]] = field(default_factory=list)
+    raw: bytes = b""
+    """The bytes of a body that is no JSON."""
 
     def error(self, pointer: str, detail: str) -> None:
         """Note a fault at a place (RFC 6901), up to `MAX_ERRORS` of them."""

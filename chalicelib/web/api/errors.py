@@ -18,6 +18,9 @@ from chalicelib.notices.workflow import (
     ReviewError,
     SamePersonError,
 )
+from chalicelib.presentation.blocklists import WrongBlocklistError
+from chalicelib.presentation.contact_columns import UnclearColumnError
+from chalicelib.presentation.csv_encoding import UnreadableTableError
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.services.authorized_call import InvalidBodyError, UsedForAnotherBodyError
 from chalicelib.services.keys import (
@@ -27,8 +30,10 @@ from chalicelib.services.keys import (
     TooManySecretsError,
 )
 from chalicelib.services.links import NothingSharedError, UsedForOtherLinksError
+from chalicelib.services.lists import MAX_BYTES, MAX_ROWS, LongListError, UnknownPurposeError
 from chalicelib.services.notices import UnknownLanguageError
 from chalicelib.web.errors import FAMILIES, Problem, View, check_length, family_of, log_fault
+from chalicelib.web.requests import LargeListError, NoListError
 from chalicelib.web.responses import problem
 
 _REALM = 'Bearer realm="consent-portal"'
@@ -72,6 +77,7 @@ UNKNOWN_FORMAT = Problem(400, "Unknown format", "Known: {known}.")
 UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
 UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
 UNKNOWN_STATE = Problem(400, "Unknown state", "Known: {known}.")
+UNKNOWN_CHOICE = Problem(400, "Unknown choice", "Write {name}= and one of: {known}.")
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
 
 # The subject
@@ -97,6 +103,13 @@ _INCOMPLETE = Problem(
     409,
     "Not complete",
     "Nothing was changed. `missing` lists what the notice must tell and does not.",
+)
+
+_LARGE_LIST = Problem(
+    413,
+    "Content too large",
+    f"A list has {MAX_ROWS} rows and {MAX_BYTES} bytes at most here, and so has the answer."
+    " POST …/jobs takes lists of any size.",
 )
 
 PROBLEMS: Mapping[type[Exception], Problem] = {
@@ -136,6 +149,14 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     SamePersonError: Problem(403, "Another person must approve", "{error}."),
     IncompleteError: _INCOMPLETE,
     InvalidDocumentError: _INCOMPLETE,
+    NoListError: Problem(
+        415, "Unsupported media type", "Send a list in CSV: Content-Type: text/csv."
+    ),
+    **dict.fromkeys((LargeListError, LongListError), _LARGE_LIST),
+    UnreadableTableError: Problem(422, "Not a list", "{error}"),
+    UnclearColumnError: Problem(422, "Which column has the contacts?", "{error}"),
+    UnknownPurposeError: Problem(400, "Which decision?", "{error}"),
+    WrongBlocklistError: Problem(400, "No such blocklist", "{error}"),
     BeyondWordsError: Problem(409, "More than words changed", "{error}."),
     ReviewError: Problem(409, "Not now", "{error}."),
 }
@@ -186,6 +207,8 @@ def _members(error: Exception) -> dict[str, Any]:
     match error:
         case InvalidBodyError():
             return {"errors": error.errors}
+        case UnreadableTableError(line=int(line)):
+            return {"line": line}
         case IncompleteError():
             return {"missing": [asdict(fault) for fault in error.missing]}
         case InvalidDocumentError():

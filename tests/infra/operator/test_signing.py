@@ -33,7 +33,7 @@ _names = (f"alias/signs-{number}" for number in itertools.count(1))
 
 def fresh_signer(portal: RunningPortal) -> KmsSigner:
     """Give a signer that has not asked KMS yet, as a process has that has just started."""
-    return KmsSigner(portal.in_process.aws, portal.in_process.settings.signing_key)
+    return KmsSigner(portal.in_process.kms, portal.in_process.settings.signing_key)
 
 
 def unpublished(jwk: Mapping[str, str]) -> None:
@@ -46,7 +46,7 @@ def unpublished(jwk: Mapping[str, str]) -> None:
 )
 def test_what_kms_signs_anybody_verifies(portal: RunningPortal, spec: str, alg: str) -> None:
     """The private key never leaves KMS, the proof needs none of it."""
-    signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
+    signer = KmsSigner(portal.in_process.kms, a_signing_key(next(_names), spec))
     key = signer.current(unpublished)
     protected = jws.header(key.jwk)
     for _ in range(8):  # a number of the signature that begins with zeros comes now and then
@@ -62,7 +62,7 @@ def test_a_long_receipt_is_signed_by_es256_and_waits_under_ed25519(portal: Runni
     limit.
     """
     for spec in ("ECC_NIST_P256", "ECC_NIST_EDWARDS25519"):
-        signer = KmsSigner(portal.in_process.aws, a_signing_key(next(_names), spec))
+        signer = KmsSigner(portal.in_process.kms, a_signing_key(next(_names), spec))
         key = signer.current(unpublished)
         message = jws.signing_input(jws.header(key.jwk), LONG)
         if spec == "ECC_NIST_P256":
@@ -76,13 +76,13 @@ def test_a_key_that_is_away_or_no_signing_key_is_said_clearly(portal: RunningPor
     """An operator reads in the log what to mend."""
     kms = botocore.session.get_session().create_client("kms", REGION)
     with pytest.raises(SigningUnavailableError, match="NotFound"):
-        KmsSigner(portal.in_process.aws, "alias/nobody").current(unpublished)
+        KmsSigner(portal.in_process.kms, "alias/nobody").current(unpublished)
     with pytest.raises(SigningUnavailableError, match="ECC_NIST_P256"):
-        KmsSigner(portal.in_process.aws, a_signing_key(next(_names), "RSA_2048")).current(
+        KmsSigner(portal.in_process.kms, a_signing_key(next(_names), "RSA_2048")).current(
             unpublished
         )
     alias = a_signing_key(next(_names))
-    signer = KmsSigner(portal.in_process.aws, alias)
+    signer = KmsSigner(portal.in_process.kms, alias)
     key = signer.current(unpublished)
     kms.disable_key(KeyId=key.name)
     with pytest.raises(SigningUnavailableError, match="Disabled"):
@@ -97,12 +97,10 @@ def test_kms_is_asked_for_the_key_once_in_five_minutes_and_when_it_cannot_sign(
     """
     kms = botocore.session.get_session().create_client("kms", REGION)
     alias, at = a_signing_key(next(_names)), [0.0]
-    aws = portal.in_process.aws
+    keys = portal.in_process.kms
     asked: list[str] = []
-    aws.client("kms").meta.events.register(
-        "before-call.kms", lambda model, **_: asked.append(model.name)
-    )
-    signer = KmsSigner(aws, alias, clock=lambda: at[0])
+    keys.client.meta.events.register("before-call.kms", lambda model, **_: asked.append(model.name))
+    signer = KmsSigner(keys, alias, clock=lambda: at[0])
     published: list[str] = []
 
     def publish(jwk: Mapping[str, str]) -> None:
@@ -138,7 +136,7 @@ def test_a_receipt_met_by_a_key_that_may_sign_no_more_is_signed_by_the_next_at_o
     """A rotation delays no receipt."""
     kms = botocore.session.get_session().create_client("kms", REGION)
     alias = a_signing_key(next(_names))
-    signer = KmsSigner(portal.in_process.aws, alias)
+    signer = KmsSigner(portal.in_process.kms, alias)
     old = signer.current(lambda jwk: signatures.keep_key(portal.table, jwk))
     _turn_to_another_key(kms, alias)
     kms.disable_key(KeyId=old.name)
