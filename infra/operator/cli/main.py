@@ -34,11 +34,13 @@ SECTIONS = [
             "verify": "verify:verify",
         },
     ),
+    Section("Lists for a mailing", {"scrub": "lists:scrub", "links": "links:links"}),
     Section("Record", {"record": "record:record", "withdraw": "record:withdraw"}),
     Section(
         "What patients read",
         {"clinic": "notices:clinic", "notice": "notices:notice", "poster": "posters:poster"},
     ),
+    Section("Look after it", {"key": "keys:key"}),
 ]
 OPERATE = Section("Run a portal (needs this repository)", {"operator": "operate:operator"})
 ENDING = """

@@ -1,0 +1,169 @@
+"""Commands on lists for a mailing: who may be written to, and personal links for them.
+
+A list that fits into one call goes by that; a longer one by a job. Contacts are in files and never
+in the command line.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.operator.cli.command import Work, command
+from infra.operator.cli.errors import CommandError
+from infra.operator.cli.files import save
+from infra.operator.cli.list_certificates import (
+    certificate_facts,
+    require_certificate,
+    save_certificate,
+)
+from infra.operator.cli.output import Output
+from infra.operator.cli.subjects import STDIN
+
+MOST_BYTES = 4_000_000
+MOST_ROWS = 10_000
+"""What one call of `scrub` takes; a longer list goes by a job."""
+
+SHOWN = 20
+"""How many broken lines are named; the mode `broken` lists all."""
+
+MODES = ["permitted", "annotate", "blocklist", "broken"]
+TARGETS = ["mailchimp", "hubspot", "brevo", "listmonk", "spreadsheet"]
+ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "windows-1257", "windows-1251", "windows-1252"]
+
+
+@command(
+    "scrub",
+    example="""
+    consent scrub audience.csv --purpose newsletter.email
+    consent scrub audience.csv --purpose newsletter.email --mode blocklist --for mailchimp
+    """,
+)
+@click.argument("file")
+@click.option("--purpose", required=True, metavar="DECISION", help="What the mailing is for.")
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="permitted",
+    show_default=True,
+    help="Which rows come back.",
+)
+@click.option(
+    "--for", "target_tool", type=click.Choice(TARGETS), help="Tool of a blocklist; or spreadsheet."
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    help="File to write, - for stdout; LIST.permitted.csv otherwise.",
+)
+@click.option(
+    "--column", metavar="NAME", help="Column with the contacts, if its name does not tell."
+)
+@click.option(
+    "--delimiter", type=click.Choice(["comma", "semicolon", "tab"]), help="If there is no telling."
+)
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="If the one assumed is wrong.")
+@click.pass_obj
+def scrub(
+    work: Work,
+    *,
+    file: str,
+    purpose: str,
+    mode: str,
+    target_tool: str | None,
+    target: str | None,
+    column: str | None,
+    delimiter: str | None,
+    encoding: str | None,
+) -> None:
+    """Compare a mailing list (CSV) with the consents, and save who may be written to.
+
+    Rows come back byte for byte. A row that cannot be read is never permitted, and told with its
+    line. The signed certificate is checked and saved beside the list, as FILE.certificate.jwt; it
+    says until when the list may be used. FILE may be - for stdin.
+    """
+    content = read_list(file)
+    query = {
+        "purpose": purpose,
+        "mode": mode,
+        "for": target_tool,
+        "column": column,
+        "delimiter": delimiter,
+        "encoding": encoding,
+    }
+    saved = _target(file, target, mode, target_tool)
+    answer = work.portal.call(
+        "POST",
+        work.portal.clinic_path("scrub"),
+        query=query,
+        data=content,
+        headers={"Content-Type": "text/csv"},
+    )
+    signed = answer.headers["Consent-Certificate"]
+    sha256 = hashlib.sha256(answer.content).hexdigest()
+    certificate = require_certificate(work, signed, sha256)
+    lines = [
+        int(each)
+        for each in answer.headers.get("Consent-Broken-Lines", "").split(",")
+        if each.strip()
+    ]
+    report = {
+        "output": str(saved) if saved else None,
+        "certificate": None,
+        "broken_lines": lines,
+        "signed": signed,
+        "statement": certificate.document,
+    }
+    if saved is None:
+        work.output.raw(answer.content)
+    else:
+        save(saved, answer.content)
+        report["certificate"] = str(save_certificate(signed, saved))
+    if work.output.as_json and saved is not None:
+        work.output.result(report)
+    else:
+        _print_report(work.output, report)
+
+
+def read_list(file: str) -> bytes:
+    """Return the bytes of a list, from a file or stdin."""
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read ({error.strerror}).") from error
+
+
+def _target(file: str, target: str | None, mode: str, tool: str | None) -> Path | None:
+    """Return where the list is saved, None for stdout; never over the list that was given."""
+    if target == STDIN or (target is None and file == STDIN):
+        return None
+    if target is not None:
+        chosen = Path(target)
+    else:
+        source = Path(file)
+        kind = f"{mode}-{tool}" if tool else mode
+        chosen = source.with_name(f"{source.stem}.{kind}{source.suffix or '.csv'}")
+    if file != STDIN and chosen.resolve() == Path(file).resolve():
+        raise click.UsageError("The result would take the place of the list. Name another -o FILE.")
+    return chosen
+
+
+def _print_report(output: Output, report: Any) -> None:
+    """Say what came of a list, on stderr: the list itself may be on stdout."""
+    told = report["statement"]
+    for name, value in certificate_facts(told).items():
+        output.say(f"{name + ':':<19}{value}")
+    if report["broken_lines"]:
+        lines = report["broken_lines"]
+        shown = ", ".join(map(str, lines[:SHOWN])) + (" …" if len(lines) > SHOWN else "")
+        output.warn(f"Not readable, and so not permitted: line {shown}.")
+    if report["output"]:
+        output.say(f"Saved {report['output']} and {report['certificate']}.", "green")
+    else:
+        output.warn("The certificate was checked, and not saved: the list went to stdout.")
