@@ -206,7 +206,7 @@ def _call(work: Work, group: Sequence[Asked], made: Made) -> Iterator[tuple[Aske
 
 def _unread(refused: ProblemError) -> dict[int, str]:
     """Return which links of a call are refused for their contact; none where it is for anything else."""
-    unread = {}
+    unread: dict[int, str] = {}
     for fault in refused.problem.get("errors") or ():
         number, _, member = str(fault.get("pointer", "")).removeprefix(_POINTER).partition("/")
         if not number.isdigit() or (member and member not in {kind.value for kind in _KINDS}):
