@@ -1,6 +1,6 @@
 """Status and history: what is permitted for a subject, and which receipts there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.domain.consent import AnswerSummary, QuestionId
@@ -35,6 +35,8 @@ class StatusQuestion:
     known_at: Instant | None = None
     faults: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     ids: Mapping[int, str] = field(default_factory=dict)
+    changed_since: Instant | None = None
+    """Since when it is asked what changed, such as the moment of a list's certificate."""
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -48,6 +50,8 @@ class SubjectStatus:
 
     contact_kinds: tuple[ContactKind, ...]
     decisions: Mapping[QuestionId, PermissionResult]
+    changed: frozenset[QuestionId] | None = None
+    """Of which questions the answer is another than at a moment before; None where nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +100,86 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
     latest_known = question.known_at or END_OF_TIME
     at = question.at or question.known_at or call.now
     known_at = question.known_at or call.now
-    people = call.lookup.known()
-    summaries = portal.receipts.answers_as_of(call.clinic, people, latest, latest_known)
     named = _find_named(portal, call)
-    queries = query_named(portal, call.clinic, named, at=latest, known_at=latest_known)
+    subjects = _query_subjects(portal, call, named, at=latest, known_at=latest_known)
     notice = call.lookup.published.in_force_at(at, known_at)
     needs = {wanted: call.shared.questions[wanted].needs for wanted in question.questions}
+    changes = _find_changes(portal, call, named)
     results = []
-    for number, contacts in enumerate(question.subjects):
-        if subject_id := question.ids.get(number):
-            query = queries.get(subject_id, SubjectQuery({}, {}))
-            kinds = query.own_kinds(named.lookup.lookups, latest_known)
-            results.append(SubjectStatus(kinds, query.permissions(needs, notice, at)))
-            continue
-        subject = query_subject(call.lookup, contacts, summaries, at=latest, known_at=latest_known)
-        kinds = subject.own_kinds(call.lookup.lookups, latest_known)
-        results.append(SubjectStatus(kinds, subject.permissions(needs, notice, at)))
-    asked = {**{person.id: person for person in people}, **named.people}
+    for number, (lookup, subject) in enumerate(subjects):
+        decisions = subject.permissions(needs, notice, at)
+        changed = changes(number, subject, decisions) if changes else None
+        kinds = subject.own_kinds(lookup.lookups, latest_known)
+        results.append(SubjectStatus(kinds, decisions, changed))
+    asked = {**{person.id: person for person in call.lookup.known()}, **named.people}
     portal.table.put_new(call.audit("status", tuple(asked.values())))
     return StatusAnswer(at, known_at, tuple(results))
+
+
+def _query_subjects(
+    portal: Portal,
+    call: AuthorizedCall[StatusQuestion],
+    named: NamedSubjects,
+    *,
+    at: Instant,
+    known_at: Instant,
+) -> list[tuple[Lookup, SubjectQuery]]:
+    """Give each subject of a call as it stood at a moment, with the lookup that found it."""
+    question = call.body
+    people = call.lookup.known()
+    summaries = portal.receipts.answers_as_of(call.clinic, people, at, known_at)
+    by_id = query_named(portal, call.clinic, named, at=at, known_at=known_at)
+    subjects = []
+    for number, contacts in enumerate(question.subjects):
+        if subject_id := question.ids.get(number):
+            subjects.append((named.lookup, by_id.get(subject_id, SubjectQuery({}, {}))))
+            continue
+        subject = query_subject(call.lookup, contacts, summaries, at=at, known_at=known_at)
+        subjects.append((call.lookup, subject))
+    return subjects
+
+
+Changes = Callable[
+    [int, SubjectQuery, Mapping[QuestionId, PermissionResult]], frozenset[QuestionId]
+]
+"""Tells what changed for the subject at a position, by how it stands now."""
+
+
+def _find_changes(
+    portal: Portal, call: AuthorizedCall[StatusQuestion], named: NamedSubjects
+) -> Changes | None:
+    """Read how everybody stood at the moment since which changes are asked for.
+
+    None where nobody asks. Another answer changes a question, and so does time: an end, another
+    notice, a contact that somebody proved, a restriction.
+    """
+    since = call.body.changed_since
+    if since is None:
+        return None
+    then = _query_subjects(portal, call, named, at=since, known_at=since)
+    notice = call.lookup.published.in_force_at(since, since)
+
+    def changes(
+        number: int, subject: SubjectQuery, decisions: Mapping[QuestionId, PermissionResult]
+    ) -> frozenset[QuestionId]:
+        needs = {asked: call.shared.questions[asked].needs for asked in decisions}
+        before = then[number][1].permissions(needs, notice, since)
+        # A restriction counts for whatever moment is asked about: when it began is looked at.
+        restricted = any((person.restricted_since or "") > since for person in subject.people)
+        changed = set()
+        for asked, result in decisions.items():
+            fresh = restricted and result.status.restricted
+            if fresh or _outcome(result) != _outcome(before[asked]):
+                changed.add(asked)
+        return frozenset(changed)
+
+    return changes
+
+
+def _outcome(result: PermissionResult) -> tuple[object, ...]:
+    """Give what a change shows in: the state, what is permitted, and the answer it rests on."""
+    answer = result.status.recorded_answer
+    return result.status.state, result.permitted, answer and answer.receipt_id
 
 
 def query_subject(

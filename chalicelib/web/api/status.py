@@ -34,14 +34,16 @@ def get_status(request: Request, clinic: str) -> Response:
             members["error"] = compact_json(call.body.faults[number])
         else:
             members["contact_kinds"] = compact_json(subject.contact_kinds)
-            members["decisions"] = _write_decisions(subject.decisions, country)
+            members["decisions"] = _write_decisions(subject.decisions, country, subject.changed)
         results.append(_object(members))
     times = {"at": compact_json(found.at), "known_at": compact_json(found.known_at)}
     return document(_object({**times, "results": f"[{','.join(results)}]"}))
 
 
-def _write_decisions(decisions: Mapping[str, PermissionResult], country: str) -> str:
-    """Write what is permitted of each question.
+def _write_decisions(
+    decisions: Mapping[str, PermissionResult], country: str, changed: frozenset[str] | None
+) -> str:
+    """Write what is permitted of each question, and where that was asked whether it `changed`.
 
     Most have the same result, which is described and written once: that nobody answered them.
     """
@@ -49,7 +51,12 @@ def _write_decisions(decisions: Mapping[str, PermissionResult], country: str) ->
     for result in decisions.values():
         if id(result) not in written:
             written[id(result)] = compact_json(_describe(result, country))
-    return _object({question: written[id(result)] for question, result in decisions.items()})
+    members = {question: written[id(result)] for question, result in decisions.items()}
+    if changed is not None:
+        for question, text in members.items():
+            word = "true" if question in changed else "false"
+            members[question] = f'{text[:-1]},"changed":{word}}}'
+    return _object(members)
 
 
 def _object(members: Mapping[str, str]) -> str:
@@ -77,7 +84,7 @@ def read_status(body: BodyReader) -> StatusQuestion:
     `at` may be any moment: a list for tomorrow's mailing asks about tomorrow. `known_at` cannot be
     to come. A subject that cannot be read is a fault of its own and of no other.
     """
-    body.only("subjects", "purposes", "at", "known_at")
+    body.only("subjects", "purposes", "at", "known_at", "changed_since")
     subjects = body.items("subjects", MAX_SUBJECTS, "subjects")
     contacts: list[tuple[Contact, ...]] = []
     faults, ids = {}, {}
@@ -96,7 +103,14 @@ def read_status(body: BodyReader) -> StatusQuestion:
     known_at = None
     if body.has("known_at"):
         known_at = body.past("known_at", "The moment whose knowledge is asked for")
-    return StatusQuestion(tuple(subjects), tuple(contacts), wanted, at, known_at, faults, ids)
+    since = None
+    if body.has("changed_since"):
+        since = body.past("changed_since", "The moment since which changes are asked for")
+        if at is not None or known_at is not None:
+            body.error("/changed_since", "Not together with at or known_at: it compares with now.")
+    return StatusQuestion(
+        tuple(subjects), tuple(contacts), wanted, at, known_at, faults, ids, since
+    )
 
 
 def read_history(body: BodyReader) -> HistoryQuestion:

@@ -358,6 +358,56 @@ def _verified(signed: str) -> Certificate:
     return verify_certificate(signed, jwks)
 
 
+def test_who_changed_since_a_list_was_made_can_be_seen(portal: RunningPortal) -> None:
+    """A mailing made from an old list shows whom it should have left out, and for whom it held."""
+    program = portal.open_clinic()
+    for person in (ANNA, BORIS, CLARA):
+        decide(program, {"newsletter.email": "yes"}, email=person)
+    content = f"email\n{ANNA}\n{BORIS}\n{CLARA}\n".encode()
+    certificate = _certificate(scrub(program, content))
+    assert certificate["permitted"] == 3
+    decide(program, {"newsletter.email": "yes"}, email="dora@example.org")
+    stop = {"channel": "phone", "effective_at": portal.in_process.clock(), "all": True}
+    assert program.call("withdrawals", {**stop, "subject": {"email": BORIS}}).status == 201
+    held = {"subject": {"email": CLARA}, "restricted": True}
+    assert program.call("restrictions", held).status == 200
+    people = [{"email": each} for each in (ANNA, BORIS, CLARA, "dora@example.org", "e@example.org")]
+    body = {"subjects": people, "changed_since": certificate["issued_at"]}
+    results = program.call("status", body).json()["results"]
+    letters = [each["decisions"]["newsletter.email"] for each in results]
+    assert [each["changed"] for each in letters] == [False, True, True, True, False]
+    assert [each["permitted"] for each in letters] == [True, False, False, True, False]
+    texts = [each["decisions"]["newsletter.sms"] for each in results]
+    assert [each["changed"] for each in texts] == [False, True, False, False, False]
+    for wrong in ({"at": certificate["issued_at"]}, {"changed_since": "2030-01-01T00:00:00Z"}):
+        answer = program.call("status", {**body, **wrong})
+        assert answer.status == 422
+        assert {each["pointer"] for each in answer.json()["errors"]} == {"/changed_since"}
+    plain = program.call("status", {"subjects": people}).json()["results"][0]
+    assert "changed" not in plain["decisions"]["newsletter.email"]
+
+
+def test_a_list_costs_few_round_trips(portal: RunningPortal) -> None:
+    """Ten thousand rows fit into one call, also where families share a contact."""
+    program = portal.open_clinic()
+    for number in range(30):
+        for person in ("A", "B"):
+            subject = {"email": f"family{number}@example.org", "patient_ref": f"{number}-{person}"}
+            decide(program, {"newsletter.email": "yes"}, **subject)
+    rows = [f"family{number % 30}@example.org\n" for number in range(100)]
+    rows += [f"p{number}@example.org\n" for number in range(900)]
+    content = ("email\n" + "".join(rows)).encode()
+    trips: list[str] = []
+    scrub(program, content)
+    events = get_portal().table.client.meta.events
+    handler = "before-send.dynamodb"
+    events.register(handler, lambda **_: trips.append("trip"), unique_id="trips")
+    answer = scrub(program, content)
+    events.unregister(handler, unique_id="trips")
+    assert told(answer, "consent-list")["permitted"] == "100"
+    assert 10 <= len(trips) <= 4 * 10
+
+
 def test_the_certificate_says_what_was_asked_and_answered(clinic: Program) -> None:
     """Years later anybody can tell which list went out, and that it had been compared."""
     content = LIST.encode()
