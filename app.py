@@ -77,7 +77,12 @@ def catch_up(event: CloudWatchEvent) -> None:
                 first,
             ),
             partial(
-                jobs.sign_waiting, portal.table, portal.signer, until(SIGNING_STOPS_BEFORE), first
+                jobs.sign_waiting,
+                portal.table,
+                portal.signer,
+                until(SIGNING_STOPS_BEFORE),
+                first,
+                portal.clock(),
             ),
             partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
         ]
@@ -107,11 +112,20 @@ def _delivery(portal: Portal) -> Any:
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="housekeeping")
 def housekeeping(event: CloudWatchEvent) -> None:
-    """Go through everybody once an hour: who is due a reminder, whose data may go."""
+    """Count what is new in the feeds; then go through everybody: who is due a reminder, whose data
+    may go.
+    """
+    from chalicelib.jobs.catch_up import run_all  # noqa: PLC0415 - as above
+    from chalicelib.jobs.counting import count_feeds  # noqa: PLC0415 - as above
     from chalicelib.jobs.housekeeping import run_housekeeping  # noqa: PLC0415 - as above
 
-    portal = get_portal()
-    run_housekeeping(portal, portal.clock(), _out_of_time(event.context))
+    portal, out_of_time = get_portal(), _out_of_time(event.context)
+    run_all(
+        [
+            partial(count_feeds, portal, out_of_time),
+            partial(run_housekeeping, portal, portal.clock(), out_of_time),
+        ]
+    )
 
 
 def _out_of_time(context: Any, last: int = STOP_BEFORE) -> Callable[[], bool]:

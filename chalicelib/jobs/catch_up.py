@@ -13,7 +13,7 @@ from chalicelib.domain.instants import Instant, moment
 from chalicelib.jobs import signing, withdrawal_orders
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
-from chalicelib.store import erasures, signatures
+from chalicelib.store import changes, erasures, signatures
 from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
@@ -89,9 +89,17 @@ def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
 
 
 def sign_waiting(
-    table: Table, signer: Signer | None, out_of_time: OutOfTime, first: int = 0
+    table: Table,
+    signer: Signer | None,
+    out_of_time: OutOfTime,
+    first: int = 0,
+    now: Instant | None = None,
 ) -> None:
-    """Count and sign what still waits, from the shard of the number `first` on."""
+    """Count and sign what still waits, from the shard of the number `first` on.
+
+    `now` is when the round began: where it comes to the end, until when each clinic's feed is
+    complete is noted.
+    """
     told = 0
     try:
         publish_key(table, signer)
@@ -99,6 +107,8 @@ def sign_waiting(
             if report.signed - told >= _PROGRESS_EVERY:
                 told = report.signed
                 log.log().info("signing", signed=report.signed, failed=report.failed)
+        if now is not None and report.whole:
+            changes.note_complete(table, now, report.behind)
         if signer is None:
             log.log().warning("nothing is signed: SIGNING_KEY is not set", counted=report.counted)
             return
@@ -148,7 +158,7 @@ def _log_sent(name: str, carry: Callable[[], DeliveryReport]) -> None:
         log.flush()
 
 
-def run_all(parts: Sequence[Callable[[], None]]) -> None:
+def run_all(parts: Sequence[Callable[[], object]]) -> None:
     """Carry out the parts of a round, each whatever became of those before.
 
     Raises the first error then, so that the round counts as failed.

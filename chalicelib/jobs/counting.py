@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from chalicelib import log
+from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs.signing import Pause, ReceiptSigning
+from chalicelib.portal import Portal
 from chalicelib.store import people, statistics
 from chalicelib.store.keys import counted_key, signature_key, subject_pk
 from chalicelib.store.kms_signer import Signer, SigningUnavailableError
@@ -107,6 +110,26 @@ def _recount_person(
     state.receipts += len(receipts)
     state.found += signing.report.counted
     state.unreadable += unreadable + len(signing.report.left)
+
+
+def count_feeds(portal: Portal, out_of_time: OutOfTime) -> None:
+    """Add to each clinic's daily counts what its feed of changes has new.
+
+    What there is no time for is counted in the next round; until then whoever reads counts it. A
+    clinic whose feed cannot be counted holds up no other.
+    """
+    receipts, failed = 0, 0
+    for clinic in portal.clinics.all():
+        if out_of_time():
+            break
+        try:
+            for counted in statistics.count_feed(portal.table, clinic):
+                receipts += counted
+        except (ContendedError, ValueError, LookupError, TypeError) as error:
+            log.fault(error)
+            failed += 1
+    log.log().info("counted", receipts=receipts, failed=failed)
+    log.flush()
 
 
 def _day_of(receipt: Receipt) -> str:

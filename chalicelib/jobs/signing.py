@@ -2,15 +2,16 @@
 
 No patient waits for a signature, and none is lost: the transaction that writes a receipt leaves an
 item in the outbox, and that goes only when the receipt is signed. So whatever fails here is logged,
-counted and left to the next round. A receipt is counted in the transaction that keeps its
-signature: that there was none is the condition, so whoever comes second counts nothing. What cannot
-be signed at all has a mark of its own that it is counted.
+counted and left to the next round. A receipt comes into the clinic's feed of changes, from which it
+is counted, in the transaction that keeps its signature: that there was none is the condition, so
+whoever comes second changes nothing. What cannot be signed at all has a mark of its own that it is
+counted. A person's receipts come into the feed in their order: those before one come with it.
 """
 
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,9 +24,10 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import jws
 from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import UnprovenError
-from chalicelib.store import outbox, signatures, statistics
+from chalicelib.store import changes, outbox, signatures, statistics
+from chalicelib.store.changes import MOST_RECEIPTS
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, counted_key, receipt_key, signature_key
+from chalicelib.store.keys import Key, counted_key, feed_shard, receipt_key, signature_key
 from chalicelib.store.kms_signer import (
     Signer,
     SigningKey,
@@ -40,13 +42,25 @@ from chalicelib.store.writes import Put
 PATIENCE = 3
 """After how many failures of a service in a row the rest is left to the next round."""
 
-GROUP = 25
+GROUP = MOST_RECEIPTS
 """How many receipts are counted and signed in one transaction: a batch of the stream."""
 
 ATTEMPTS = 5
-"""How often one receipt is written again while others count in the same counters."""
+"""How often one receipt is written again while others append to the same feed."""
+
+APPENDS = 4
+"""How often a transaction is sent again at once, because others appended meanwhile."""
+
+_EARLIER = 50
+"""How many of a person's receipts are looked at in one round trip, from the last one back."""
 
 _FIRST_PAUSE = 0.02
+
+_AWAY = (SigningUnavailableError, UnavailableError, ContendedError)
+"""Why a receipt is left that goes another time: those after it wait for it."""
+
+Place = tuple[str, str, int]
+"""Where a receipt stands: clinic, person, version."""
 
 Pause = Callable[[float], None]
 """Waits for so many seconds."""
@@ -69,12 +83,27 @@ class SigningReport:
     failed: int = 0
     whole: bool = True
     left: dict[str, Exception] = field(default_factory=dict)
+    behind: set[str] = field(default_factory=set)
+    """The clinics of which a receipt was left that is not in the feed yet."""
 
     @property
     def contended(self) -> set[str]:
         """The receipts that the table would not take just now."""
         declined = (ContendedError, UnavailableError)
         return {number for number, error in self.left.items() if isinstance(error, declined)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A receipt that has no signature; `counted` where it has the mark of one that was counted."""
+
+    receipt: Receipt
+    counted: bool
+
+    @property
+    def place(self) -> Place:
+        """The receipt's clinic, person and version."""
+        return _place(self.receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,9 @@ class ReceiptSigning:
     pause: Pause = time.sleep
     report: SigningReport = field(default_factory=SigningReport)
     _away: int = 0
+    _lost: int = 0
+    _held: dict[tuple[str, str], Exception] = field(default_factory=dict)
+    """The people of whom a receipt was left for now: by clinic and person, and why."""
 
     def must_stop(self) -> bool:
         """Tell whether the rest is left to the next round."""
@@ -124,36 +156,99 @@ class ReceiptSigning:
         """Count and sign receipts that are neither counted nor signed, as `sign_items` does."""
         rest = iter(receipts)
         while (group := list(itertools.islice(rest, GROUP))) and not self.must_stop():
-            prepared = [
-                self._prepared(each, counted=False) for each in group if not self.must_stop()
-            ]
-            self._write([each for each in prepared if each is not None])
+            self._sign([_Waiting(each, counted=False) for each in group], frozenset())
 
     def _sign_group(self, items: Sequence[OutboxItem]) -> set[str]:
         """Count and sign the receipts that items stand for; give the ids of those signed now."""
-        found = self.table.get(
-            [key for item in items for key in (*_places(item), counted_key(*_id(item)))]
-        )
+        keys = [key for item in items for key in (*_places(item), counted_key(*_id(item)))]
+        keys += [
+            signature_key(*before) for item in items if (before := _before(item.receipt_place))
+        ]
+        found = self.table.get(keys)
         signed: set[str] = set()
-        ready: list[_Ready] = []
+        waiting: list[_Waiting] = []
         for item in items:
             place, signature = _places(item)
             if signature in found:
                 signed.add(item.number)
                 continue
-            if self.must_stop():
-                break
             # By person and version: a receipt's id opens its page, and so stays out of the log.
             clinic, subject, version = item.receipt_place
             about = {"clinic": clinic, "subject": subject, "version": version}
             try:
                 receipt = _read(found.get(place))
             except (GoneError, ValueError, UnprovenError) as error:
+                self.report.behind.add(clinic)
                 self._note_failure(error, **about)
                 continue
-            if prepared := self._prepared(receipt, counted=counted_key(*_id(item)) in found):
+            waiting.append(_Waiting(receipt, counted_key(*_id(item)) in found))
+        return signed | self._sign(waiting, frozenset(found))
+
+    def _sign(self, waiting: Sequence[_Waiting], known: frozenset[Key]) -> set[str]:
+        """Count and sign receipts, after those of the same people that come before them.
+
+        `known` are signatures that are there. Gives the ids of the receipts signed now.
+        """
+        by_place = {each.place: each for each in waiting}
+        for each in waiting:
+            by_place |= {earlier.place: earlier for earlier in self._earlier(each, by_place, known)}
+        ready: list[_Ready] = []
+        for each in sorted(by_place.values(), key=lambda each: each.place[2]):
+            if self.must_stop():
+                self.report.behind.add(each.place[0])
+            elif not self._is_held(each.receipt) and (
+                prepared := self._prepared(each.receipt, counted=each.counted)
+            ):
                 ready.append(prepared)
-        return signed | self._write(ready)
+        return self._write(ready)
+
+    def _earlier(
+        self, waiting: _Waiting, by_place: Mapping[Place, _Waiting], known: frozenset[Key]
+    ) -> list[_Waiting]:
+        """Give the receipts before one that are neither signed nor counted, the last first.
+
+        All before a receipt that is signed or counted are. One that is gone or cannot be read is
+        dead: those before it, and after it, do not wait for it.
+        """
+        clinic, subject, version = waiting.place
+        earlier: list[_Waiting] = []
+        for versions in _backwards(version):
+            places = [(clinic, subject, number) for number in versions]
+            if places[0] in by_place or signature_key(*places[0]) in known:
+                break
+            found = self._uncounted(places, by_place)
+            earlier += found
+            if len(found) < len(places):
+                break
+        return earlier
+
+    def _uncounted(
+        self, places: Sequence[Place], by_place: Mapping[Place, _Waiting]
+    ) -> list[_Waiting]:
+        """Give a person's receipts up to the first that is signed, counted, dead or in `by_place`."""
+        both = [key for place in places for key in (receipt_key(*place), signature_key(*place))]
+        stored = self.table.get(both)
+        receipts: list[Receipt] = []
+        for place in places:
+            if place in by_place or signature_key(*place) in stored:
+                break
+            try:
+                receipts.append(_read(stored.get(receipt_key(*place))))
+            except (GoneError, ValueError, UnprovenError):
+                break
+        marks = [counted_key(_place(each)[0], each.id) for each in receipts]
+        counted = self.table.get(marks) if marks else {}
+        unmarked = zip(receipts, marks, strict=True)
+        waiting = itertools.takewhile(lambda each: each[1] not in counted, unmarked)
+        return [_Waiting(receipt, counted=False) for receipt, _ in waiting]
+
+    def _is_held(self, receipt: Receipt) -> bool:
+        """Tell whether a receipt waits for one before it; it is then left like that one."""
+        error = self._held.get(_person(receipt))
+        if error is None:
+            return False
+        self.report.left[receipt.id] = error
+        return True
 
     def _prepared(self, receipt: Receipt, *, counted: bool) -> _Ready | None:
         """Sign a receipt; None where it is left as it is, for now."""
@@ -181,29 +276,41 @@ class ReceiptSigning:
     def _write(self, ready: Sequence[_Ready]) -> set[str]:
         """Write down what was signed and counted; give the ids of the receipts signed by now.
 
-        All in one transaction; where another is in the way each alone, so that one receipt holds up
-        no other.
+        One transaction for each part of the feeds; where another is in the way each alone, so that
+        one receipt holds up no other but those of the same person after it.
         """
-        if len(ready) > 1:
+        parts: dict[int, list[_Ready]] = {}
+        for each in ready:
+            parts.setdefault(feed_shard(each.receipt.document["subject"]), []).append(each)
+        signed: set[str] = set()
+        self._lost = 0
+        for part in parts.values():
+            for start in range(0, len(part), GROUP):
+                signed |= self._write_part(part[start : start + GROUP])
+        return signed
+
+    def _write_part(self, ready: Sequence[_Ready]) -> set[str]:
+        if len(ready) > 1 and not any(self._is_held(each.receipt) for each in ready):
             try:
                 return self._write_at_once(ready)
             except (ContendedError, UnavailableError) as error:
                 log.log().info("each receipt alone", reason=type(error).__name__)
         signed: set[str] = set()
-        lost = 0
         for each in ready:
-            if lost == PATIENCE:
+            if self._is_held(each.receipt):
+                continue
+            if self._lost == PATIENCE:
                 self.report.whole = False
                 self._leave(each.receipt, UnavailableError("the table is away"))
                 continue
             try:
                 signed |= self._write_alone(each)
-                lost = 0
+                self._lost = 0
             except ContendedError as error:
                 self._leave(each.receipt, error)
             except UnavailableError as error:
-                lost += 1
-                self._away = max(self._away, lost)
+                self._lost += 1
+                self._away = max(self._away, self._lost)
                 self._leave(each.receipt, error)
         return signed
 
@@ -223,12 +330,18 @@ class ReceiptSigning:
         Raises ContendedError, UnavailableError.
         """
         left = list(ready)
+        appended = 0
         while left:
-            counts = statistics.count_writes(each.receipt for each in left if each.counts)
+            if appended == APPENDS:
+                raise ContendedError
+            counted = [each.receipt for each in left if each.counts]
             try:
-                self.table.write([*(each.write for each in left), *counts])
+                appends = changes.receipt_writes(self.table, counted, instant(datetime.now(UTC)))
+                self.table.write([*(each.write for each in left), *appends])
             except ConflictError as error:
-                left = [each for each in left if each.write.key not in error.keys]
+                others = [each for each in left if each.write.key not in error.keys]
+                appended += len(others) == len(left)
+                left = others
             else:
                 break
         for each in left:
@@ -247,6 +360,9 @@ class ReceiptSigning:
 
     def _leave(self, receipt: Receipt, error: Exception) -> None:
         self.report.left[receipt.id] = error
+        self.report.behind.add(receipt.document["clinic"])
+        if isinstance(error, _AWAY):
+            self._held[_person(receipt)] = error
         self._note_failure(error)
 
     def _note_failure(self, error: Exception, **about: Any) -> None:
@@ -316,6 +432,29 @@ def _signed_by(signer: Signer, key: SigningKey, receipt: Receipt) -> str:
 
 def _places(item: OutboxItem) -> tuple[Key, Key]:
     return receipt_key(*item.receipt_place), signature_key(*item.receipt_place)
+
+
+def _backwards(version: int) -> Iterator[range]:
+    """Give the versions before one, the last first: that one alone, then many at a time."""
+    last = version - 1
+    if last:
+        yield range(last, last - 1, -1)
+    for first in range(last - 1, 0, -_EARLIER):
+        yield range(first, max(0, first - _EARLIER), -1)
+
+
+def _before(place: Place) -> Place | None:
+    clinic, subject, version = place
+    return (clinic, subject, version - 1) if version > 1 else None
+
+
+def _place(receipt: Receipt) -> Place:
+    document = receipt.document
+    return document["clinic"], document["subject"], document["version"]
+
+
+def _person(receipt: Receipt) -> tuple[str, str]:
+    return receipt.document["clinic"], receipt.document["subject"]
 
 
 def _id(item: OutboxItem) -> tuple[str, str]:

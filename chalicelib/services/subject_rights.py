@@ -11,7 +11,8 @@ from chalicelib.domain.retention import proof_until
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
-from chalicelib.store import audit, contact_places, erasures
+from chalicelib.store import audit, changes, contact_places, erasures
+from chalicelib.store.changes import SubjectEvent
 from chalicelib.store.writes import Write
 
 
@@ -82,7 +83,8 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
             return None
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
         after, writes = erasures.erasure_writes(clinic, person, until)
-        return after, until, [*writes, audited]
+        told = changes.event_write(portal.table, clinic, subject, SubjectEvent.ERASED, now)
+        return after, until, [*writes, told, audited]
 
     try:
         after = contact_places.update_person(portal.table, clinic, subject, change)
@@ -108,10 +110,12 @@ def restrict(
         is_restricted = person.restricted_since is not None
         if person.erased or is_restricted == restricted:
             return None
+        event = SubjectEvent.RESTRICTED if restricted else SubjectEvent.UNRESTRICTED
+        told = changes.event_write(portal.table, clinic, subject, event, now)
         if restricted:
-            return person.restrict(now), None, [audited]
+            return person.restrict(now), None, [told, audited]
         # The next hourly round works out what is due from now on.
-        return person.restrict(None), now, [audited]
+        return person.restrict(None), now, [told, audited]
 
     try:
         changed = contact_places.update_person(portal.table, clinic, subject, change)

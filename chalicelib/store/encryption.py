@@ -131,6 +131,10 @@ class ClinicKey:
         """Give the secret without which no receipt's id can be computed."""
         return hmac.digest(self._key, b"receipt-ids", "sha256")
 
+    def cursor_secret(self) -> bytes:
+        """Give the secret that signs where the clinic's lists go on."""
+        return hmac.digest(self._key, b"cursors", "sha256")
+
     def outbox_number(self, subject: str, kind: str, reference: str) -> str:
         """Give the number in the outbox of a message to a person: the same each time, guessed by
         nobody.

@@ -3,6 +3,7 @@
 None ever holds a contact.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 PK_BYTES, SK_BYTES = 2048, 1024
@@ -21,9 +22,9 @@ def shards_from(first: int) -> str:
     return SHARDS[start:] + SHARDS[:start]
 
 
-COUNT_SHARDS = 8
-"""Among how many items the counts of one clinic, day and source are spread: as many as transactions
-may count at once before two often meet in one."""
+FEED_SHARDS = 4
+"""Among how many partitions a clinic's feed of changes is spread, by the person's id: as many as
+functions may append at once."""
 
 AUDIT_SHARDS = 4
 """Among how many partitions one clinic's audit of a day is spread: each takes 1,000 lines a
@@ -293,19 +294,52 @@ def count_key(clinic: str, day: str, what: str) -> Key:
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
 
 
-def counts_key(clinic: str, day: str, source: str, shard: int) -> Key:
-    """The counts of one day and source, in a few items so that none takes every write."""
-    return Key(count_key(clinic, day, "").pk, f"#{shard}#{source}")
+def tally_key(clinic: str, day: str, about: Sequence[str]) -> Key:
+    """The counts of one day that are about the same (`statistics.Tally`), the source last."""
+    return Key(count_key(clinic, day, "").pk, "#".join(("+", *about)))
+
+
+def is_tally_key(key: Key) -> bool:
+    """Tell whether an item holds counts as `tally_key` places them: no question begins so."""
+    return key.sk.startswith("+#")
+
+
+def about_tally(key: Key) -> list[str]:
+    """Give what an item of counts is about; a source may hold what parts them."""
+    return key.sk.split("#", 4)[1:]
 
 
 def is_counts_key(key: Key) -> bool:
-    """Tell whether an item holds counts by name; a question's id never begins with "#"."""
+    """Tell whether an item holds counts of one source, as they were kept before there were others.
+
+    A question's id never begins with "#".
+    """
     return key.sk.startswith("#")
 
 
 def source_of_counts(key: Key) -> str:
-    """Give the source that an item of counts is about."""
+    """Give the source that such an item is about."""
     return key.sk.split("#", 2)[2]
+
+
+def feed_shard(subject: str) -> int:
+    """Give the part of a clinic's feed in which everything about a person stands."""
+    return int(subject[0], 16) % FEED_SHARDS
+
+
+def feed_key(clinic: str, shard: int, number: int) -> Key:
+    """One item of a clinic's feed of changes: in each part they are numbered without a gap."""
+    return Key(f"CLINIC#{clinic}#FEED#{shard}", f"{number:012d}")
+
+
+def feed_counted_key(clinic: str, shard: int) -> Key:
+    """Up to which number a part of the feed is in the daily counts."""
+    return Key(f"CLINIC#{clinic}#COUNT#feed", str(shard))
+
+
+def feed_complete_key() -> Key:
+    """Until when every receipt of each clinic is in its feed, as the last round found."""
+    return Key("HOUSEKEEPING", "FEED")
 
 
 def bucket_key(clinic: str, digest: str) -> Key:
@@ -346,12 +380,13 @@ def counted_key(clinic: str, receipt_id: str) -> Key:
 def written_once(key: Key) -> bool:
     """Tell whether an item is never changed.
 
-    A receipt and what leads to it or signs it, a text, the audit, a public key.
+    A receipt and what leads to it or signs it, a text, the audit, the changes, a public key.
     """
     return (
         key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#"))
         or key.sk in {"POINTER", "SHOWN"}
         or "#AUDIT#" in key.pk
+        or "#FEED#" in key.pk
         or key.pk == "JWKS"
     )
 

@@ -1,60 +1,80 @@
-"""Counters of what happened: how many answers a day came from which state to which, by source.
+"""Counts of what happened: how many answers a day came from which state to which, and how.
 
 They count events, not people: a Yes that waits and is then confirmed counts once as pending and
-once as granted. Each receipt is counted once, in the transaction that keeps its signature
-(`jobs.signing`, docs/decisions/0019-counting.md).
+once as granted. Each receipt is counted once: it comes into the clinic's feed (`changes`) in the
+transaction that keeps its signature (`jobs.signing`), and the hourly round adds what stands behind
+the last count of each part of the feed to the counts of its day, in one transaction with how far it
+came (docs/decisions/0027-changes.md). Whoever reads adds what was not counted yet.
 
-A day's counts stand in one item for each source and shard; the name of a count is
-``question#pg``: the question, and the first letters of the states before and after the answer. So
-one answer or eight change one item. Earlier days have an item for each ``question#state#source``;
-there a recount still puts its corrections.
+A day's counts have an item for each language, channel, assurance and source (`tally_key`); the name
+of a count is ``question#pg``: the question, and the first letters of the states before and after
+the answer. Earlier counts have an item for each source (``#shard#source``), the earliest one for
+each ``question#state#source``; there a recount still puts its corrections.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from chalicelib.domain.consent import State
 from chalicelib.domain.receipts import Receipt
+from chalicelib.store import changes
+from chalicelib.store.changes import FeedItem
+from chalicelib.store.items import Item
 from chalicelib.store.keys import (
-    COUNT_SHARDS,
+    FEED_SHARDS,
     Key,
+    about_tally,
     count_key,
     counted_key,
-    counts_key,
+    feed_counted_key,
     is_counts_key,
+    is_tally_key,
     source_of_counts,
+    tally_key,
 )
-from chalicelib.store.table import ConflictError, Table
+from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import AddCounts, Put, SetNumber
 
 _STATES = {state.value[0]: state for state in State}
 """The states by their first letters, which are all different."""
+
+_MOST_TALLIES = 60
+_MOST_NAMES = 100
+"""How many items, and counts of one item, are added to in one transaction: DynamoDB takes a hundred
+items, and an update of so long an expression."""
+
+_READ_AT_ONCE = 200
+"""How many items of the feed are counted in one transaction at most."""
+
+_TRIES = 5
+"""How often counts are read again because the round counted at that moment."""
+
+
+class Tally(NamedTuple):
+    """How many answers of one day are alike in everything that is counted.
+
+    What earlier counts did not tell apart is None: the earliest know only the state after.
+    """
+
+    day: str
+    question: str
+    before: State | None
+    after: State
+    source: str
+    lang: str | None
+    channel: str | None
+    assurance: str | None
+    number: int
 
 
 def count_of_day(receipt: Receipt) -> Counter[str]:
     """Give what a receipt adds to the counters of its day, by ``question#state#source``."""
     document = receipt.document
     return Counter(
-        f"{address}#{entry['after']}#{document['source'] or '-'}"
+        f"{address}#{entry['after']}#{document['source'] or changes.UNKNOWN_SOURCE}"
         for address, entry in document["decisions"].items()
     )
-
-
-def count_writes(receipts: Iterable[Receipt]) -> list[AddCounts]:
-    """Give what receipts add to the counters: one write for each clinic, day and source.
-
-    The shard follows from the first receipt's id, so that two transactions rarely meet in one item.
-    """
-    items: dict[tuple[str, str, str], Key] = {}
-    added: dict[Key, Counter[str]] = {}
-    for receipt in receipts:
-        document = receipt.document
-        place = document["clinic"], document["recorded_at"][:10], document["source"] or "-"
-        key = items.setdefault(place, counts_key(*place, int(receipt.id[0], 16) % COUNT_SHARDS))
-        counts = added.setdefault(key, Counter())
-        for question, entry in document["decisions"].items():
-            counts[f"{question}#{entry['before'][0]}{entry['after'][0]}"] += 1
-    return [AddCounts(key, counts) for key, counts in added.items() if counts]
 
 
 def counted_write(receipt: Receipt) -> Put:
@@ -63,29 +83,123 @@ def counted_write(receipt: Receipt) -> Put:
     return Put(counted_key(document["clinic"], receipt.id), {"body": document["recorded_at"]})
 
 
-def count_unsigned(table: Table, receipt: Receipt) -> bool:
-    """Count a receipt that cannot be signed; tell False where it was counted before.
+def count_feed(table: Table, clinic: str) -> Iterator[int]:
+    """Add to the counts of the days what the feed has behind the last count, part by part.
 
-    Raises ContendedError, UnavailableError.
+    Gives after each transaction how many receipts it counted. Where another counts at the same
+    moment, that one's work holds. Raises ContendedError, UnavailableError.
     """
+    for shard in range(FEED_SHARDS):
+        while (counted := _count_on(table, clinic, shard)) is not None:
+            yield counted
+
+
+def _count_on(table: Table, clinic: str, shard: int) -> int | None:
+    """Count the next items of one part; None where there is none, or another counts."""
+    key = feed_counted_key(clinic, shard)
+    found = table.get([key]).get(key)
+    was = int(found.number or 0) if found else None
+    amounts: dict[Key, Counter[str]] = {}
+    last, receipts = was or 0, 0
+    for item in changes.read_part(table, clinic, shard, was or 0, _READ_AT_ONCE):
+        more = _with_item(amounts, clinic, item)
+        too_many = any(len(counts) > _MOST_NAMES for counts in more.values())
+        if last > (was or 0) and (len(more) > _MOST_TALLIES or too_many):
+            break
+        amounts, last = more, item.number
+        receipts += len(item.receipts)
+    if last == (was or 0):
+        return None
+    added = [AddCounts(place, counts) for place, counts in amounts.items() if counts]
     try:
-        table.write([counted_write(receipt), *count_writes([receipt])])
+        table.write([*added, SetNumber(key, last, was)])
     except ConflictError:
-        return False
-    return True
+        return None
+    return receipts
+
+
+def _with_item(
+    amounts: Mapping[Key, Counter[str]], clinic: str, item: FeedItem
+) -> dict[Key, Counter[str]]:
+    """Give what is to be added, with the receipts of one more item."""
+    more = dict(amounts)
+    for receipt in item.receipts:
+        about = receipt.lang, receipt.channel, receipt.assurance, receipt.source
+        place = tally_key(clinic, receipt.day, about)
+        names = [f"{question}#{states}" for question, states in receipt.changes.items()]
+        more[place] = more.get(place, Counter()) + Counter(names)
+    return more
+
+
+def tallies(table: Table, clinic: str, days: Sequence[str]) -> list[Tally]:
+    """Give the counts of some days, with what is in the feed and not counted yet.
+
+    One round trip for each day and part of the feed. Raises ContendedError where the round counts
+    each time.
+    """
+    for _ in range(_TRIES):
+        counted = _counted(table, clinic)
+        found = list(_uncounted(table, clinic, counted, frozenset(days)))
+        for day in days:
+            for item in table.partition(count_key(clinic, day, "").pk, ""):
+                found += _read_tallies(day, item)
+        if _counted(table, clinic) == counted:
+            return found
+    raise ContendedError
+
+
+def _counted(table: Table, clinic: str) -> tuple[int, ...]:
+    """Give up to which number each part of the feed is counted."""
+    keys = [feed_counted_key(clinic, shard) for shard in range(FEED_SHARDS)]
+    found = table.get(keys)
+    return tuple(int(found[key].number or 0) if key in found else 0 for key in keys)
+
+
+def _uncounted(
+    table: Table, clinic: str, counted: Sequence[int], days: frozenset[str]
+) -> Iterator[Tally]:
+    for shard, number in enumerate(counted):
+        for item in changes.read_part(table, clinic, shard, number):
+            for receipt in item.receipts:
+                if receipt.day not in days:
+                    continue
+                about = receipt.lang, receipt.channel, receipt.assurance
+                for question, states in receipt.changes.items():
+                    before, after = (_STATES[letter] for letter in states)
+                    source = receipt.source
+                    yield Tally(receipt.day, question, before, after, source, *about, 1)
+
+
+def _read_tallies(day: str, item: Item) -> Iterator[Tally]:
+    """Read the counts of an item, of whichever kind it is."""
+    key = item.key
+    if not is_tally_key(key) and not is_counts_key(key):
+        question, state, source = item.sk.split("#", 2)
+        number = int(item.number or 0)
+        yield Tally(day, question, None, State(state), source, None, None, None, number)
+        return
+    lang: str | None = None
+    channel: str | None = None
+    assurance: str | None = None
+    if is_tally_key(key):
+        lang, channel, assurance, source = about_tally(key)
+    else:
+        source = source_of_counts(key)
+    for name, number in item.counts.items():
+        question, _, states = name.rpartition("#")
+        before, after = (_STATES[letter] for letter in states)
+        yield Tally(day, question, before, after, source, lang, channel, assurance, number)
 
 
 def counts(table: Table, clinic: str, day: str) -> dict[str, int]:
     """Give a day's counters by ``question#state#source``."""
+    return _by_state(tallies(table, clinic, [day]))
+
+
+def _by_state(found: Iterable[Tally]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for item in table.partition(count_key(clinic, day, "").pk, ""):
-        if not is_counts_key(item.key):
-            total[item.sk] += int(item.number or 0)
-            continue
-        source = source_of_counts(item.key)
-        for name, number in item.counts.items():
-            question, _, states = name.rpartition("#")
-            total[f"{question}#{_STATES[states[1]]}#{source}"] += number
+    for tally in found:
+        total[f"{tally.question}#{tally.after}#{tally.source}"] += tally.number
     return dict(total)
 
 

@@ -228,9 +228,22 @@ class Table:
         """
         return self._query(first.pk, self._item.sk.between(first.sk, f"{prefix}~"))
 
-    def after_key(self, pk: str, sk: str) -> Iterator[Item]:
-        """Read the items of a partition whose sort key comes after `sk`, as `partition` does."""
-        return self._query(pk, self._item.sk > sk if sk else None)
+    def after_key(self, pk: str, sk: str, most: int | None = None) -> Iterator[Item]:
+        """Read the items of a partition whose sort key comes after `sk`, as `partition` does.
+
+        No more than `most`, where a number is given: the rest is neither read nor paid for.
+        """
+        return self._query(pk, self._item.sk > sk if sk else None, most)
+
+    def last_key(self, pk: str) -> Key | None:
+        """Give the key of the last item of a partition, strongly consistently; None for none."""
+        try:
+            items: Iterator[Any] = self._item.query(
+                pk, consistent_read=True, scan_index_forward=False, limit=1
+            )
+            return next((item.key for item in items), None)
+        except PynamoDBException as error:
+            raise UnavailableError(type(error).__name__) from error
 
     def due(self, shard: str, until: str) -> Iterator[Key]:
         """Give the places of people for whom something is due by a moment, the longest due first.
@@ -248,9 +261,11 @@ class Table:
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
-    def _query(self, pk: str, condition: Condition | None) -> Iterator[Item]:
+    def _query(
+        self, pk: str, condition: Condition | None, most: int | None = None
+    ) -> Iterator[Item]:
         try:
-            items: Iterator[Any] = self._item.query(pk, condition, consistent_read=True)
+            items: Iterator[Any] = self._item.query(pk, condition, consistent_read=True, limit=most)
             yield from items
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error

@@ -65,6 +65,8 @@ PUT: dict[str, set[str]] = {
     "bookmark_key": {ROUND},
     "walk_key": {ROUND},
     "consent_count_key": {ROUND},
+    "feed_key": {API, ROUND, *SENDS},
+    "feed_complete_key": {CATCH_UP},
     "count_request_key": {API},
     "undeliverable_key": {REPORTS},
     "listed_undeliverable_key": {REPORTS},
@@ -93,7 +95,8 @@ CHANGE: dict[str, set[str]] = {
     "delivery_key": {*SENDS},
     "outbox_key": {*SENDS},
     "letter_key": {CATCH_UP},
-    "counts_key": {STREAM, CATCH_UP},
+    "tally_key": {ROUND},
+    "feed_counted_key": {ROUND},
 }
 """Which functions change an item that is there."""
 

@@ -17,12 +17,12 @@ from chalicelib.store.keys import (
     receipt_key,
     signature_key,
 )
-from chalicelib.store.statistics import count_unsigned, counts
+from chalicelib.store.statistics import counts
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
 from tests.messages.outgoing import left
 from tests.policies import under_policy_of
-from tests.store.people import signed
+from tests.store.people import count_unsigned, signed
 
 DAY = "2026-11-22"
 

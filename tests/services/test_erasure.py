@@ -21,14 +21,14 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, outbox, people
 from chalicelib.store.keys import contact_key, subject_pk
 from chalicelib.store.personal_data import all_kept_disclosures
-from chalicelib.store.statistics import count_unsigned, counts
+from chalicelib.store.statistics import counts
 from infra.operator.signing import check_chains
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.keys import OwnKey
 from tests.policies import under_policy_of
 from tests.services.test_races import ROUNDS, at_once, somebody
-from tests.store.people import BELLA, assert_unbroken, only_person, signed, state
+from tests.store.people import BELLA, assert_unbroken, count_unsigned, only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item, everything_readable
 
 PACKED = b"\x1f\x8b\x08"
@@ -248,7 +248,9 @@ def test_an_erasure_and_a_decision_at_once_leave_one_truth(portal: Portal) -> No
 
 
 def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal) -> None:
-    """Receipts, words, counted marks and what leads to them; the audit keeps an opaque id."""
+    """Receipts, words, counted marks and what leads to them; the audit and, for a year, the changes
+    keep an opaque id.
+    """
     receipt = decisions.record(
         portal, a_decision({EMAIL_NEWS: "yes"}), signed(ANNA, ANNA_PHONE, name=NAME)
     )
@@ -258,11 +260,11 @@ def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal)
     anna = erased(portal, ANNA)
     [mark] = erasures.waiting(portal.table)
     erasures.clear_remains(portal.table, mark)
-    assert traces(portal, anna.id) == {"SUBJECT", "RECEIPT", "ROLL", "AUDIT", "UNSENT"}
+    assert traces(portal, anna.id) == {"SUBJECT", "RECEIPT", "ROLL", "AUDIT", "FEED", "UNSENT"}
     for _ in range(2):
         with under_policy_of(portal, "housekeeping"):
             erasures.delete_person(portal.table, RIGA, anna.id)
-    assert traces(portal, anna.id) == {"AUDIT"}
+    assert traces(portal, anna.id) == {"AUDIT", "FEED"}
     left = {(item["pk"]["S"], item["sk"]["S"]) for item in every_item(portal)}
     gone = {pk for pk, _ in others - left}
     assert all(

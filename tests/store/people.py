@@ -10,8 +10,11 @@ from chalicelib.domain.decisions import Decision
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.store import changes
 from chalicelib.store.keys import Key
 from chalicelib.store.lookup import Identification, fresh_subject
+from chalicelib.store.statistics import counted_write
+from chalicelib.store.table import ConflictError, Table
 from tests.factories import EMAIL_NEWS, EVENING
 
 BELLA = Contact(ContactKind.EMAIL, "bella.ozola@example.org")
@@ -21,6 +24,15 @@ STRANGER = Contact(ContactKind.EMAIL, "mallory@example.net")
 def signed(*contacts: Contact, name: str | None = None) -> Identification:
     """Sign as whoever has these contacts, strongest first."""
     return Identification(contacts, name, fresh_subject())
+
+
+def count_unsigned(table: Table, receipt: Receipt) -> bool:
+    """Count a receipt as where nothing signs; tell False where it was counted before."""
+    try:
+        table.write([counted_write(receipt), *changes.receipt_writes(table, [receipt], EVENING)])
+    except ConflictError:
+        return False
+    return True
 
 
 def state(portal: Portal, clinic: str, contact: Contact, address: str, at: str = EVENING) -> State:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
+from chalicelib.domain.cursors import CursorTooOldError, UnknownCursorError
 from chalicelib.domain.errors import RejectedError
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.workflow import (
@@ -144,6 +145,12 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "Not signed yet",
         "The receipt is recorded and counts; its signature follows in moments, or when the key service is back.",
         {"Retry-After": "5"},
+    ),
+    UnknownCursorError: Problem(
+        422, "Unknown cursor", "As an answer of this call gave it, for this clinic and question."
+    ),
+    CursorTooOldError: Problem(
+        410, "Cursor too old", "What it leads to is kept no longer. Begin again with an export."
     ),
     FormatCannotExpressError: Problem(406, "This format cannot say it", "{error}"),
     SamePersonError: Problem(403, "Another person must approve", "{error}."),

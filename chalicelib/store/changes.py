@@ -1,0 +1,213 @@
+"""A clinic's feed of changes: which receipts were signed, who was restricted or erased, in order.
+
+The feed has a few parts (`keys.FEED_SHARDS`); everything about a person stands in one of them, in
+the order of the person's receipts. In each part items are numbered without a gap: whoever appends
+writes the number after the last, on condition that nobody did. An item that was there is never
+changed, and none comes in before another. So whoever has read up to a number of each part has
+missed nothing, and nothing comes late.
+
+An item leads to receipts and holds what is counted of them (`statistics`), but no receipt and no
+contact. It is kept for `KEPT`; its number is not given again.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.instants import Instant, instant, moment
+from chalicelib.domain.receipts import Receipt
+from chalicelib.store import compact
+from chalicelib.store.items import Item
+from chalicelib.store.keys import (
+    FEED_SHARDS,
+    feed_complete_key,
+    feed_counted_key,
+    feed_key,
+    feed_shard,
+)
+from chalicelib.store.table import Table
+from chalicelib.store.writes import Put
+
+READABLE = timedelta(days=365)
+"""How far back a program can read."""
+
+KEPT = READABLE + timedelta(days=35)
+"""How long an item is kept: DynamoDB takes away what is over within days, in no order."""
+
+MOST_RECEIPTS = 25
+"""How many receipts one item leads to."""
+
+ROUND_MARGIN = timedelta(minutes=1)
+"""How long before a round begins a receipt was recorded that it surely finds: no request takes
+longer."""
+
+_LONG = 900
+"""From how many bytes on an item is kept packed: it is charged by the kilobyte."""
+
+UNKNOWN_SOURCE = "-"
+"""How counts name the source of a receipt that has none."""
+
+
+class SubjectEvent(StrEnum):
+    """What the feed tells of a person that no receipt records."""
+
+    RESTRICTED = "restricted"
+    UNRESTRICTED = "unrestricted"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReceipt:
+    """One receipt in the feed: whose, which, and what is counted of it.
+
+    `changes` has by question the first letters of the states before and after, such as ``pg``.
+    """
+
+    subject: str
+    version: int
+    day: str
+    lang: str
+    channel: str
+    assurance: str
+    source: str
+    changes: Mapping[str, str]
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "FeedReceipt":
+        """Give how the feed names a receipt."""
+        document = receipt.document
+        changes = {}
+        for question, entry in document["decisions"].items():
+            changes[question] = entry["before"][0] + entry["after"][0]
+        return cls(
+            document["subject"],
+            document["version"],
+            document["recorded_at"][:10],
+            document["notice"]["lang"],
+            document["channel"],
+            document["assurance"],
+            document["source"] or UNKNOWN_SOURCE,
+            changes,
+        )
+
+    def stored(self) -> list[object]:
+        """Write it, ready for JSON."""
+        about = self.day, self.lang, self.channel, self.assurance, self.source
+        return [self.subject, self.version, *about, dict(self.changes)]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One item of the feed: receipts in their order, or what became of one person."""
+
+    shard: int
+    number: int
+    at: Instant
+    receipts: tuple[FeedReceipt, ...] = ()
+    event: SubjectEvent | None = None
+    subject: str = ""
+
+
+def receipt_writes(table: Table, receipts: Iterable[Receipt], at: Instant) -> list[Put]:
+    """Give the writes that append receipts to the feeds of their clinics, in this order.
+
+    A condition of each is that nobody appended meanwhile. A person's receipts are to be given in
+    the order of their versions, and after all before them were appended. Raises UnavailableError.
+    """
+    parts: dict[tuple[str, int], list[object]] = {}
+    for receipt in receipts:
+        named = FeedReceipt.of(receipt)
+        part = receipt.document["clinic"], feed_shard(named.subject)
+        parts.setdefault(part, []).append(named.stored())
+    writes = []
+    for (clinic, shard), stored in parts.items():
+        number = _last_number(table, clinic, shard)
+        for start in range(0, len(stored), MOST_RECEIPTS):
+            number += 1
+            content = {"receipts": stored[start : start + MOST_RECEIPTS]}
+            writes.append(_put(clinic, shard, number, at, content))
+    return writes
+
+
+def event_write(table: Table, clinic: str, subject: str, event: SubjectEvent, at: Instant) -> Put:
+    """Give the write that appends what became of a person, for the transaction that does it.
+
+    A condition is that nobody appended meanwhile. Raises UnavailableError.
+    """
+    shard = feed_shard(subject)
+    number = _last_number(table, clinic, shard) + 1
+    return _put(clinic, shard, number, at, {"event": event, "subject": subject})
+
+
+def read_part(
+    table: Table, clinic: str, shard: int, behind: int, most: int | None = None
+) -> Iterator[FeedItem]:
+    """Give the items of one part behind a number, in order, strongly consistently."""
+    first = feed_key(clinic, shard, behind)
+    for item in table.after_key(first.pk, first.sk, most):
+        yield _read(shard, item)
+
+
+def last_numbers(table: Table, clinic: str) -> tuple[int, ...]:
+    """Give the last number of each part: whoever reads on from there reads what comes from now."""
+    return tuple(_last_number(table, clinic, shard) for shard in range(FEED_SHARDS))
+
+
+def note_complete(table: Table, now: Instant, behind: Iterable[str]) -> None:
+    """Note that every receipt recorded before a round began is in its clinic's feed.
+
+    The round began at `now` and went through all that waited; at the clinics `behind` something
+    was left.
+    """
+    key = feed_complete_key()
+    noted = _noted(table)
+    left = {clinic: noted["behind"].get(clinic, noted["until"]) for clinic in behind}
+    until = instant(moment(now) - ROUND_MARGIN)
+    body = json.dumps({"until": until, "behind": left})
+    table.put(Put(key, {"body": body}))
+
+
+def complete_until(table: Table, clinic: str) -> Instant | None:
+    """Give until when every receipt recorded at a clinic is in its feed; None where that is
+    unknown.
+    """
+    noted = _noted(table)
+    return noted["behind"].get(clinic, noted["until"]) or None
+
+
+def _noted(table: Table) -> dict[str, Any]:
+    key = feed_complete_key()
+    found = table.get([key]).get(key)
+    noted: dict[str, Any] = json.loads(found.body or "") if found else {"until": "", "behind": {}}
+    return noted
+
+
+def _last_number(table: Table, clinic: str, shard: int) -> int:
+    """Give the last number of a part; of one whose items are all over, the last that was counted."""
+    last = table.last_key(feed_key(clinic, shard, 0).pk)
+    if last is not None:
+        return int(last.sk)
+    counted = feed_counted_key(clinic, shard)
+    found = table.get([counted]).get(counted)
+    return int(found.number or 0) if found else 0
+
+
+def _put(clinic: str, shard: int, number: int, at: Instant, content: Mapping[str, object]) -> Put:
+    text = compact.dump({"at": at, **content})
+    over = int((moment(at) + KEPT).timestamp())
+    kept = {"body": text} if len(text) < _LONG else {"blob": compact.pack(text)}
+    return Put(feed_key(clinic, shard, number), {**kept, "ttl": over})
+
+
+def _read(shard: int, item: Item) -> FeedItem:
+    text = item.body or compact.unpack(bytes(item.blob or b""))
+    stored = json.loads(text)
+    number = int(item.sk)
+    if "event" in stored:
+        event = SubjectEvent(stored["event"])
+        return FeedItem(shard, number, stored["at"], event=event, subject=stored["subject"])
+    receipts = tuple(FeedReceipt(*each) for each in stored["receipts"])
+    return FeedItem(shard, number, stored["at"], receipts)
