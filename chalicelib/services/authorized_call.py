@@ -99,7 +99,7 @@ class AuthorizedCall(Generic[Body]):
     def audit(
         self,
         what: str,
-        subjects: Sequence[Subject] = (),
+        subjects: Sequence[Subject | str] = (),
         receipt: str | None = None,
         *,
         notice: str | None = None,
@@ -109,9 +109,9 @@ class AuthorizedCall(Generic[Body]):
     ) -> Put:
         """Give the audit line of this call: opaque ids, a receipt, a notice; never a contact.
 
-        `about` as in `audit.line`.
+        `subjects` are people or their opaque ids; `about` as in `audit.line`.
         """
-        ids = [subject.id for subject in subjects]
+        ids = [each if isinstance(each, str) else each.id for each in subjects]
         return audit.line(
             self.key.clinic,
             self.key.id,

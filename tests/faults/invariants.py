@@ -17,6 +17,8 @@ from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.receipts import jws
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import outbox, signatures
+from chalicelib.store.changes import SubjectEvent, read_part
+from chalicelib.store.keys import FEED_SHARDS
 from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk
@@ -57,12 +59,14 @@ def broken(walk: Walk) -> list[str]:
             found += _stopped(walk, clinic)
             found += _reported_by_status(walk, clinic)
             found += _counted(walk, clinic)
+            found += _told(walk, clinic)
         found += _messages(walk)
         found += [f"personal in the log: {line.strip()}" for line in world.log.leaks[:3]]
     walk.replay()
     with world.calmly():
         for clinic in clinics:
             found += _counted(walk, clinic)
+            found += _told(walk, clinic)
     return found
 
 
@@ -296,6 +300,30 @@ def _counted(walk: Walk, clinic: Clinic) -> Iterator[str]:
             }
             name = min(wrong)
             yield f"counted: {name} on {day} is {counted.get(name)}, and the receipts say {tally.get(name)}"
+
+
+def _told(walk: Walk, clinic: Clinic) -> Iterator[str]:
+    """The feed has every receipt once, in the order of its chain, and each erased person once.
+
+    Each part is numbered without a gap: nobody who reads on misses what came in before it.
+    """
+    table = walk.world.portal.table
+    versions: dict[str, list[int]] = {subject: [] for subject in clinic.chains}
+    erased: Counter[str] = Counter()
+    for shard in range(FEED_SHARDS):
+        for number, item in enumerate(read_part(table, clinic.id, shard, 0), 1):
+            if item.number != number:
+                yield f"feed: number {number} of part {shard} is {item.number}"
+            for receipt in item.receipts:
+                versions.setdefault(receipt.subject, []).append(receipt.version)
+            if item.event is SubjectEvent.ERASED:
+                erased[item.subject] += 1
+    for subject, chain in clinic.chains.items():
+        if versions[subject] != list(range(1, len(chain) + 1)):
+            yield f"feed: {subject} has {len(chain)} receipts, and is told as {versions[subject]}"
+    for subject, person in clinic.people.items():
+        if erased[subject] != int(person.erased):
+            yield f"feed: {subject} is told {erased[subject]} times to be erased"
 
 
 def _outbox(walk: Walk) -> Iterator[str]:

@@ -27,7 +27,8 @@ from chalicelib import log as journal
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
 from chalicelib.domain.message_outcomes import FINAL
-from chalicelib.jobs import housekeeping
+from chalicelib.jobs import catch_up, housekeeping
+from chalicelib.jobs.counting import count_feeds
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import deliveries
 from chalicelib.store.table import ContendedError, Table, UnavailableError
@@ -207,7 +208,11 @@ class World:
 
     def run_housekeeping(self) -> None:
         """Let the hourly round go through everybody."""
-        housekeeping.run_housekeeping(self.portal, self.instant, lambda: False)
+        parts = [
+            lambda: count_feeds(self.portal, lambda: False),
+            lambda: housekeeping.run_housekeeping(self.portal, self.instant, lambda: False),
+        ]
+        catch_up.run_all(parts)
 
     def report(self, message: str) -> None:
         """Let SES report what became of a mail."""

@@ -80,6 +80,7 @@ UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it 
 UNKNOWN_STATE = Problem(400, "Unknown state", "Known: {known}.")
 UNKNOWN_CHOICE = Problem(400, "Unknown choice", "Write {name}= and one of: {known}.")
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
+INVALID_LIMIT = Problem(422, "Invalid limit", "A number from {least} to {most}, or none.")
 
 # The subject
 WHOSE_DECISION = Problem(

@@ -22,6 +22,7 @@ STAFF = {"subject": ANNA, "channel": "phone", "effective_at": "2026-11-10T10:00:
 CALLS: dict[str, tuple[str, dict[str, Any] | bytes]] = {
     "status": ("status:read", {"subjects": [ANNA]}),
     "history": ("status:read", {"subject": ANNA}),
+    "GET changes": ("status:read", {}),
     "receipts": ("receipts:write", {**STAFF, "decisions": {"newsletter.email": "yes"}}),
     "withdrawals": ("receipts:write", {**STAFF, "all": True}),
     "scrub?purpose=newsletter.email": ("status:read", b"email\nanna.ozola@example.org\n"),
@@ -227,9 +228,10 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
             assert _ask(program, name, number).status in {200, 201}
     lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
-    expected = ["receipts", "receipts", "status", "history", "receipts", "withdrawals", "receipt"]
+    expected = ["receipts", "receipts", "status", "history", "changes", "receipts", "withdrawals"]
     expected += [
         "scrub",
+        "receipt",
         "links",
         "links/revoke",
         "publications",
