@@ -10,7 +10,7 @@ import click
 from infra.operator.cli.command import Work, command, group
 from infra.operator.cli.errors import CommandError, Exit
 from infra.operator.cli.files import save
-from infra.operator.cli.output import Output, minute
+from infra.operator.cli.output import Output
 from infra.operator.cli.subjects import (
     Named,
     many_subjects,
@@ -69,7 +69,10 @@ def status(
     work.show(answer, lambda output, value: _print_status(output, value, named))
     if require and not all(_all_permitted(result) for result in answer["results"]):
         return Exit.REFUSED
-    return Exit.DONE
+    unread = [result for result in answer["results"] if "error" in result]
+    if not unread:
+        return Exit.DONE
+    return Exit.REFUSED if len(unread) == len(named) else Exit.IN_PART
 
 
 def _batches(named: list[Named]) -> Iterator[list[Named]]:
@@ -93,12 +96,14 @@ def _print_status(output: Output, answer: Any, named: Sequence[Named]) -> None:
             continue
         for question, found in result["decisions"].items():
             restricted = " (restricted)" if found["restricted"] else ""
-            since = found["since_date"] or minute(found["since"])
-            cells = (question, found["state"] + restricted, found["permitted"], since)
-            told = (*cells, found["channel"], found["notice_version"])
-            rows.append((whom, *told) if several else told)
-    headings = ("Decision", "State", "Permitted", "Since (UTC)", "Channel", "Notice")
-    output.table(("Contact", *headings) if several else headings, rows)
+            since = found["since_date"] or (found["since"] or "")[: len("2026-11-29")]
+            told = (question, found["state"] + restricted, found["permitted"], since)
+            rows.append((whom, *told) if several else (*told, found["channel"]))
+    headings = ("Decision", "State", "Permitted", "Since (UTC)")
+    if several:
+        output.table(("Contact", *headings), rows, wrapping=("Contact",))
+    else:
+        output.table((*headings, "Channel"), rows, wrapping=("Channel",))
 
 
 @command("history", example="consent history --patient-ref P-10482")
@@ -123,12 +128,10 @@ def history(work: Work, *, email: str | None, phone: str | None, patient_ref: st
 def _print_history(output: Output, answer: Any) -> None:
     rows = []
     for receipt in answer["receipts"]:
-        answers = ", ".join(
-            f"{question}: {entry['answer']}" for question, entry in receipt["decisions"].items()
-        )
-        when = receipt.get("effective_date") or minute(receipt["effective_at"])
-        rows.append((receipt["version"], when, receipt["channel"], answers, receipt["id"]))
-    output.table(("No.", "Decided (UTC)", "Channel", "Answers", "Receipt"), rows)
+        answers = [f"{name}: {entry['answer']}" for name, entry in receipt["decisions"].items()]
+        when = receipt.get("effective_date") or receipt["effective_at"][: len("2026-11-29")]
+        rows.append((receipt["version"], when, ",\n".join(answers), receipt["id"]))
+    output.table(("No.", "Decided", "Answers", "Receipt"), rows, wrapping=("Answers",))
     if not rows:
         output.say("There is no receipt: nobody is known by this contact.")
     if answer.get("withheld"):

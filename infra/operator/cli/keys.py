@@ -28,10 +28,14 @@ def list_keys(work: Work, *, valid: bool) -> None:
 def _print_keys(output: Output, value: Any) -> None:
     rows = []
     for each in value["keys"]:
-        scopes = ", ".join(each["scopes"])
+        scopes = each["scopes"][0]
+        if len(each["scopes"]) > 1:
+            scopes += f" and {len(each['scopes']) - 1} more"
         ends = (each["expires_at"] or "never")[:10]
         rows.append((each["id"], each["label"], scopes, each["state"], ends, each["last_used_on"]))
-    output.table(("Key", "Label", "Scopes", "State", "Ends", "Last used"), rows)
+    output.table(
+        ("Key", "Label", "Scopes", "State", "Ends", "Last used"), rows, wrapping=("Label", "Scopes")
+    )
 
 
 @key.subcommand(

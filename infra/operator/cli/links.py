@@ -19,6 +19,7 @@ from infra.operator.cli.command import Work, command
 from infra.operator.cli.errors import CommandError, Exit, ProblemError
 from infra.operator.cli.files import writing
 from infra.operator.cli.lists import ENCODINGS, read_list
+from infra.operator.cli.output import counted
 from infra.operator.cli.progress import Bar, bar
 from infra.operator.cli.subjects import STDIN
 
@@ -239,10 +240,11 @@ def _report(work: Work, made: Made, target: Path) -> None:
         faults = [{"line": line, "reason": reason} for line, reason in made.faults]
         work.output.result({"output": str(target), "links": made.links, "faults": faults})
         return
+    is_are = "is" if len(made.faults) == 1 else "are"
     if made.faults:
-        work.output.warn(f"{len(made.faults)} rows got no link and are left out:")
+        work.output.warn(f"{counted(len(made.faults), 'row')} got no link and {is_are} left out:")
     for line, reason in made.faults[:_SHOWN]:
         work.output.say(f"  line {line}: {reason}")
     if len(made.faults) > _SHOWN:
         work.output.say("  … --json lists all.")
-    work.output.say(f"{made.links} links. Saved {target}.", "green")
+    work.output.say(f"{counted(made.links, 'link')}. Saved {target}.", "green")

@@ -83,7 +83,11 @@ def _print_versions(output: Output, value: Any) -> None:
     for each in value["notices"]:
         since = minute(each["since"]) or f"planned {each['effective'] or 'for no day yet'}"
         rows.append((each["version"], each["state"], since, each["author"], each["approver"]))
-    output.table(("Version", "State", "Since (UTC)", "Author", "Approved by"), rows)
+    output.table(
+        ("Version", "State", "Since (UTC)", "Author", "Approved by"),
+        rows,
+        wrapping=("Author", "Approved by"),
+    )
 
 
 @notice.subcommand("draft", example="consent notice draft my-clinic.yaml")

@@ -70,6 +70,10 @@ class Output:
         indent = 2 if sys.stdout.isatty() else None
         print(json.dumps(value, ensure_ascii=False, indent=indent), flush=True)
 
+    def line_of_json(self, value: Any) -> None:
+        """Print a JSON document on one line, at once: for what goes on and on."""
+        print(json.dumps(value, ensure_ascii=False), flush=True)
+
     def line(self, text: str) -> None:
         """Print a line of a result."""
         self.stdout.print(text, markup=False, soft_wrap=True)
@@ -80,17 +84,25 @@ class Output:
         sys.stdout.buffer.flush()
 
     def table(
-        self, headings: Sequence[str], rows: Iterable[Sequence["Cell"]], title: str | None = None
+        self,
+        headings: Sequence[str],
+        rows: Iterable[Sequence["Cell"]],
+        wrapping: Sequence[str] = (),
     ) -> None:
-        """Print rows: a table in a terminal, else fields with tabs between and no headings."""
+        """Print rows: a table in a terminal, else fields with tabs between and no headings.
+
+        The columns of `wrapping` are broken where the terminal is narrow, the others are not. A
+        cell may have several lines.
+        """
         if not self.stdout.is_terminal:
             for row in rows:
                 print("\t".join(_plain(cell) for cell in row))
             return
-        table = _new_table(headings, title)
+        table = _new_table(headings, wrapping)
         for row in rows:
             table.add_row(*[_styled(cell) for cell in row])
-        self.stdout.print(table)
+        if table.row_count:
+            self.stdout.print(table)
 
     def facts(self, pairs: Mapping[str, "Cell"]) -> None:
         """Print named values, one a line."""
@@ -115,21 +127,24 @@ def minute(instant: str | None) -> str:
     return f"{instant[:10]} {instant[11:16]}" if len(instant) > len("2026-11-29") else instant
 
 
-def _new_table(headings: Sequence[str], title: str | None) -> "Table":
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 row", "2,000 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _new_table(headings: Sequence[str], wrapping: Sequence[str]) -> "Table":
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - as above
     from rich.table import Table  # noqa: PLC0415 - as above
 
     table = Table(
         box=SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        title_style="bold",
         header_style="bold",
         pad_edge=False,
+        collapse_padding=True,
         show_edge=False,
     )
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading not in wrapping)
     return table
 
 
@@ -144,5 +159,5 @@ def _plain(cell: "Cell") -> str:
 def _styled(cell: "Cell") -> Any:
     from rich.text import Text  # noqa: PLC0415 - as above
 
-    word = _plain(cell)
-    return Text(word, style=STYLES.get(word, ""))
+    lines = cell if isinstance(cell, str) else _plain(cell)
+    return Text(lines, style=STYLES.get(lines, ""))

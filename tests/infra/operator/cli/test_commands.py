@@ -49,11 +49,12 @@ def test_contacts_come_from_a_file_or_stdin_and_faults_by_their_line(consent: Te
     assert len(asked.json()["results"]) == 150
     name = consent.write("people.txt", "a@example.org\n\n+371 26 111 222\nref:P-1\n12345\n")
     said = consent("status", name, "--purpose", "newsletter.email")
-    assert said.code == 0
+    assert said.code == 5
     assert len(said.out.splitlines()) == 3
     assert "line 5 of people.txt" in said.err
     said = consent("status", consent.write("people.txt", "a@example.org\nhello\n"))
     assert (said.code, "Line 2 of people.txt" in said.err, said.out) == (1, True, "")
+    assert consent("status", "--email", "x").code == 1
     assert consent("status", "nowhere.txt").code == 1
     assert consent("status", typed="").code == 2
     assert consent("history", "--email", "-", typed="a@example.org\n").code == 0
