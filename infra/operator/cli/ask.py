@@ -38,6 +38,7 @@ FORMATS = sorted(TEXT_FORMATS | {"pdf"})
 @click.option("--purpose", "purposes", multiple=True, help="Only this one; may be repeated.")
 @click.option("--at", metavar="TIME", help="What was true then (RFC 3339).")
 @click.option("--known-at", metavar="TIME", help="As it was known then.")
+@click.option("--changed-since", metavar="TIME", help="Say what is another now than then.")
 @click.option("--require", is_flag=True, help="Exit with 1 unless everything asked is permitted.")
 @click.pass_obj
 def status(
@@ -50,6 +51,7 @@ def status(
     purposes: Sequence[str],
     at: str | None,
     known_at: str | None,
+    changed_since: str | None,
     require: bool,
 ) -> int:
     """Ask what is permitted for one person or many.
@@ -58,7 +60,12 @@ def status(
     is stdin, so that no contact stands in the shell's history. Each look-up is audited.
     """
     named = many_subjects(email, phone, patient_ref, file)
-    asked = {"purposes": list(purposes) or None, "at": at, "known_at": known_at}
+    asked = {
+        "purposes": list(purposes) or None,
+        "at": at,
+        "known_at": known_at,
+        "changed_since": changed_since,
+    }
     question = {name: value for name, value in asked.items() if value is not None}
     answer: dict[str, Any] = {"results": []}
     for people in _batches(named):
@@ -95,9 +102,10 @@ def _print_status(output: Output, answer: Any, named: Sequence[Named]) -> None:
             output.warn(f"{place}{result['error']['detail']} Nothing is permitted.")
             continue
         for question, found in result["decisions"].items():
-            restricted = " (restricted)" if found["restricted"] else ""
+            notes = " (restricted)" if found["restricted"] else ""
+            notes += " (changed)" if found.get("changed") else ""
             since = found["since_date"] or (found["since"] or "")[: len("2026-11-29")]
-            told = (question, found["state"] + restricted, found["permitted"], since)
+            told = (question, found["state"] + notes, found["permitted"], since)
             rows.append((whom, *told) if several else (*told, found["channel"]))
     headings = ("Decision", "State", "Permitted", "Since (UTC)")
     if several:

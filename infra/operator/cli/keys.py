@@ -11,14 +11,17 @@ from infra.operator.cli.output import Output, minute
 
 @group("key")
 def key() -> None:
-    """List, make, rotate and revoke the keys of workers and programs."""
+    """List, make, rotate and revoke keys."""
 
 
 @key.subcommand("list", example="consent key list")
 @click.option("--valid", is_flag=True, help="Only those that work now.")
 @click.pass_obj
 def list_keys(work: Work, *, valid: bool) -> None:
-    """List the clinic's keys, those too that ended; no secret is shown."""
+    """List the clinic's keys.
+
+    Those too that ended; no secret is shown.
+    """
     found = list(work.portal.pages(work.portal.clinic_path("keys"), {}, "keys"))
     if valid:
         found = [each for each in found if each["state"] == "valid"]
@@ -97,8 +100,9 @@ def create(
 @click.option("--expires-at", metavar="TIME", help="When the key ends; in a year otherwise.")
 @click.pass_obj
 def rotate(work: Work, *, number: str, overlap_hours: int | None, expires_at: str | None) -> None:
-    """Give a key a new secret and print it; the old one goes on for a while.
+    """Give a key a new secret, and print that.
 
+    The old one goes on for a while.
     With --overlap-hours 0 the old one ends at once, as for a key that leaked.
     """
     asked = {"overlap_hours": overlap_hours, "expires_at": expires_at}
@@ -121,7 +125,10 @@ def _print_secret(output: Output, value: Any) -> None:
 @click.option("--yes", is_flag=True, help="Without asking.")
 @click.pass_obj
 def revoke(work: Work, *, number: str, yes: bool) -> None:
-    """End a key: the next call with it is refused, and its links open nothing."""
+    """End a key.
+
+    The next call with it is refused, and its links open nothing.
+    """
     if not yes and in_a_terminal():
         click.confirm(f"Revoke {number}? Whatever uses it stops working.", abort=True, err=True)
     answer = work.portal.call("DELETE", work.portal.clinic_path("keys", number)).json()

@@ -107,9 +107,9 @@ def links(
     delimiter: str | None,
     encoding: str | None,
 ) -> int:
-    """Put a personal link into every row of a list (CSV), for your own mailing.
+    """Put a personal link into every row of a list (CSV).
 
-    The rows stay byte for byte; five columns are added: consent_url, unsubscribe_url, the values
+    For your own mailing. The rows stay byte for byte; five columns are added: consent_url, unsubscribe_url, the values
     of the headers List-Unsubscribe and List-Unsubscribe-Post, and when the links end. A row
     without a contact that can be read gets no link and is left out, told by its line.
     """

@@ -80,11 +80,12 @@ def scrub(
     delimiter: str | None,
     encoding: str | None,
 ) -> None:
-    """Compare a mailing list (CSV) with the consents, and save who may be written to.
+    """Keep of a mailing list (CSV) who may be written to.
 
-    Rows come back byte for byte. A row that cannot be read is never permitted, and told with its
-    line. The signed certificate is checked and saved beside the list, as FILE.certificate.jwt; it
-    says until when the list may be used. FILE may be - for stdin.
+    Every row is compared with the consents, and comes back byte for byte. A row that cannot be read
+    is never permitted, and told with its line. The signed certificate is checked and saved beside
+    the list, as FILE.certificate.jwt; it says until when the list may be used. FILE may be - for
+    stdin.
     """
     content = read_list(file)
     query = {

@@ -68,7 +68,7 @@ def _print_checked(output: Output, value: Any) -> None:
 
 @group("notice")
 def notice() -> None:
-    """List, draft, look at, approve and publish a clinic's notice."""
+    """Draft, look at, approve and publish a notice."""
 
 
 @notice.subcommand("list", example="consent notice list")
@@ -124,9 +124,9 @@ def _print_draft(output: Output, value: Any, file: ClinicFile) -> None:
 @click.argument("version")
 @click.pass_obj
 def show(work: Work, *, version: str) -> None:
-    """Show a version: who wrote, approved and published it, and its sha256.
+    """Show a version of the notice.
 
-    With --json the whole document is in the answer.
+    Who wrote, approved and published it, and its sha256. With --json the whole document is in the answer.
     """
     path = work.portal.clinic_path("notices", version)
     work.show(work.portal.get(path), _print_version)
@@ -173,7 +173,7 @@ def preview(work: Work, *, version: str, lang: str | None, target: Path) -> None
 )
 @click.pass_obj
 def approve(work: Work, *, version: str, sha256: str, minor_reason: str | None) -> None:
-    """Approve a draft, with the key of another person than its author.
+    """Approve a draft, as another person than its author.
 
     The sha256 is what `notice draft` and the preview show: it names the text you approve.
     """
@@ -211,7 +211,10 @@ def _print_approved(output: Output, value: Any) -> None:
 @click.option("--yes", is_flag=True, help="Publish without asking.")
 @click.pass_obj
 def publish(work: Work, *, version: str, only_preview: bool, yes: bool) -> None:
-    """Publish an approved draft; show first what it ends and changes."""
+    """Publish an approved draft.
+
+    It is shown first what that ends and changes.
+    """
     path = work.portal.clinic_path("notices", version, "publish")
     would = work.portal.post(path, {}, query={"preview": 1})
     if only_preview:

@@ -158,7 +158,7 @@ def _print_profiles(output: Output, value: Any) -> None:
 @profile.subcommand("show", example="consent profile show")
 @click.pass_obj
 def show_profile(work: Work) -> None:
-    """Show which portal and clinic commands use here, and whether there is a key."""
+    """Show which portal and clinic commands use here."""
     chosen = choose_profile(work.profile, work.clinic, work.demo)
     value = {"url": chosen.url, "clinic": chosen.clinic or None, "has_key": bool(chosen.key)}
     work.show(value, lambda output, facts: output.facts(facts))

@@ -52,7 +52,7 @@ def verify(
     signature: Path | None,
     list_file: Path | None,
 ) -> int:
-    """Verify signed receipts, chains of them, and certificates of lists.
+    """Verify signed receipts and certificates of lists.
 
     Several receipts of one person are checked as a chain. A certificate is checked with the list
     beside it: its hash, and whether it is valid still.

@@ -34,6 +34,15 @@ def test_a_decision_is_recorded_asked_for_and_taken_back(consent: Terminal) -> N
     assert [line.split("\t")[:1] for line in history.out.splitlines()] == [["1"], ["2"]]
 
 
+def test_what_changed_since_a_list_was_made_is_asked_for(consent: Terminal) -> None:
+    """Whoever sent by an old list finds whom it should have left out."""
+    who = ("--email", "cli.since@example.org")
+    assert consent("record", *who, "--yes", "newsletter.email", *PAPER).code == 0
+    ask = ("status", *who, "--purpose", "newsletter.email", "--changed-since")
+    assert "granted (changed)" in consent(*ask, "2026-11-20T09:00:00Z").out
+    assert consent(*ask, "2199-01-01T00:00:00Z").code == 1
+
+
 def test_the_same_call_sent_again_with_its_key_is_recorded_once(consent: Terminal) -> None:
     """A script that was interrupted is simply run again."""
     words = ("record", "--email", "cli.again@example.org", "--no", "newsletter.email", *PAPER)
