@@ -34,6 +34,13 @@ SHARING = "data_sharing"
 """The id of the purpose of passing data on; each of its options is a recipient."""
 
 
+PROVEN_COUNTS = "proven"
+IMPORTED_YES = ("counts", PROVEN_COUNTS, "waits")
+"""Which Yes of an import counts at once: each; one whose line proves it (the contact confirmed it,
+or a piece of evidence is named); none. The others wait to be confirmed by the contact's owner.
+"""
+
+
 def waits_by_default(purpose: object, legal_basis: object) -> bool:
     """Tell whether a Yes waits to be confirmed unless the clinic gives a reason why it need not.
 
@@ -219,6 +226,8 @@ class Clinic:
     """For how many hours a list may be used once it was compared with the consents."""
     sms_countries: tuple[str, ...] = ()
     """The countries text messages go to, by ISO 3166; empty for the clinic's own alone."""
+    imported_yes: str = PROVEN_COUNTS
+    """Which imported Yes counts at once: one of `IMPORTED_YES`. The others wait to be confirmed."""
 
     @property
     def default_language(self) -> str:

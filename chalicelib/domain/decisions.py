@@ -182,7 +182,7 @@ def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAn
         "effective_at": document["effective_at"],
         "effective_until": document.get("effective_until"),
         "recorded_at": document["recorded_at"],
-        "notice_version": document["notice"]["version"],
+        "notice_version": document["notice"]["version"] or _vouched_version(document),
         "lang": document["notice"]["lang"],
         "channel": document["channel"],
         "assurance": document["assurance"],
@@ -192,6 +192,16 @@ def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAn
         own = {name: entry[name] for name in ("answer", "expires_at", "confirm_by")}
         answers[question] = RecordedAnswer.read({**common, **own})
     return answers
+
+
+def _vouched_version(document: Mapping[str, Any]) -> str | None:
+    """Give the version under which an imported Yes counts, though nobody was shown it here.
+
+    The clinic vouches that the text read then described the same processing (`evidence.same_as`)
+    and keeps that text (`evidence.sha256`). None where it does not: then a Yes permits nothing.
+    """
+    version: str | None = (document.get("evidence") or {}).get("same_as")
+    return version
 
 
 def decide(

@@ -98,17 +98,18 @@ class Reason(StrEnum):
 
 
 def why_nothing_is_left(
-    document: Mapping[str, Any], *, follows: bool, reachable: bool
+    document: Mapping[str, Any], *, follows: bool, reachable: bool, asks: bool = False
 ) -> Reason | None:
     """Tell why a decision leaves nothing in the outbox, by its receipt's document.
 
     None where it leaves an item. `follows` says that it only follows from another decision,
     `reachable` that a contact was given or is known. What was taken over from another system is no
-    news to the patient; a receipt that decides nothing tells of a contact
-    (`services.contact_changes`), and has an item of its own kind.
+    news to the patient, unless the import `asks` them to confirm what waits; a receipt that decides
+    nothing tells of a contact (`services.contact_changes`), and has an item of its own kind.
     """
     decisions = document["decisions"]
-    if document["channel"] == Channel.IMPORT:
+    waits = any(entry["confirm_by"] for entry in decisions.values())
+    if document["channel"] == Channel.IMPORT and not (asks and waits):
         return Reason.IMPORTED
     if not decisions:
         return Reason.NOTHING_DECIDED

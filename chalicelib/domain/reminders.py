@@ -87,12 +87,17 @@ def reminders_for(
 
 
 def _to_confirm(statuses: Mapping[QuestionId, Status], at: Instant) -> Iterator[Reminder]:
-    """Find the claims half of whose time is over, one reminder for each receipt."""
+    """Find the claims half of whose time is over, one reminder for each receipt.
+
+    Of an imported one nobody is reminded: nobody was told of it, or the import asked once.
+    """
     questions: dict[str, list[QuestionId]] = {}
     claims: dict[str, RecordedAnswer] = {}
     for question, status in statuses.items():
         claim = status.recorded_answer
         if status.state is not State.PENDING or claim is None or claim.confirm_by is None:
+            continue
+        if claim.channel is Channel.IMPORT:
             continue
         if halfway(claim.recorded_at, claim.confirm_by) <= at:
             questions.setdefault(claim.receipt_id, []).append(question)

@@ -165,6 +165,7 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
     yield _single("list_valid_hours", clinic.list_valid_hours)
     yield _single("proof_kept", clinic.proof_kept)
     yield _single("sms_countries", ", ".join(clinic.sms_countries))
+    yield _single("imported_yes", clinic.imported_yes)
     for name, text in clinic.texts.items():
         yield _single(f"texts.{name}", _text(text))
     for purpose in clinic.purposes:

@@ -14,8 +14,10 @@ from typing import Any
 import rfc8785
 
 from chalicelib.domain.clinic import (
+    IMPORTED_YES,
     LIST_VALID_HOURS,
     PROOF_KEPT,
+    PROVEN_COUNTS,
     Clinic,
     Purpose,
     Question,
@@ -49,7 +51,7 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo "
     "has_dpo patients_per_year age texts purposes without_consent notice confirm_within proof_kept "
-    "list_valid_hours sms_countries",
+    "list_valid_hours sms_countries imported_yes",
     "texts": " ".join(TEXTS),
     "a purpose": PURPOSE_KEYS,
     "an option": OPTION_KEYS,
@@ -261,6 +263,7 @@ def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clini
         proof_kept=_proof_kept(reader, value.get("proof_kept", PROOF_KEPT)),
         list_valid_hours=_list_valid_hours(reader, value.get("list_valid_hours", LIST_VALID_HOURS)),
         sms_countries=_sms_countries(reader, value.get("sms_countries")),
+        imported_yes=_imported_yes(reader, value.get("imported_yes", PROVEN_COUNTS)),
     )
 
 
@@ -341,6 +344,14 @@ def _proof_kept(reader: FieldReader, value: object) -> str:
     remedy = "Write a period (P3Y, P18M) or a last day (2035-12-31)"
     reader.fault("proof_kept", f"is {value!r}", remedy)
     return PROOF_KEPT
+
+
+def _imported_yes(reader: FieldReader, value: object) -> str:
+    """Read which Yes of an import counts at once."""
+    if value in IMPORTED_YES:
+        return str(value)
+    reader.fault("imported_yes", f"is {value!r}", f"Write one of: {', '.join(IMPORTED_YES)}")
+    return PROVEN_COUNTS
 
 
 def _sms_countries(reader: FieldReader, value: object) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.services import decisions
 from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.store import confirmation_codes, people
@@ -184,7 +185,7 @@ def confirm(
         at=now,
         actor=claim["actor"],
         source=claim["source"],
-        evidence={**(claim["evidence"] or {}), "confirms": claim_id},
+        evidence={**with_disclosures(claim["evidence"], ()), "confirms": claim_id},
         endings=_claimed_endings(found),
     )
     if decision.actor == ACTOR:  # the child stays one, whoever turns out to have the contact

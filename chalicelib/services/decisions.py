@@ -85,10 +85,14 @@ class BusyError(ConcurrentWriteError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A decision of one person, ready to be written: their receipt, and the writes."""
+class Prepared:
+    """A decision of one person, ready to be written.
+
+    Their receipt, the person as it leaves them, and the writes.
+    """
 
     receipt: Receipt
+    after: Subject
     writes: Sequence[Write]
 
 
@@ -123,7 +127,7 @@ def record(
         person = lookup.resolve_subject(decision, identification)
         if recheck:
             decision = _limited_to(decision, recheck(person))
-        prepared = _prepare(portal, decision, identification, lookup, person)
+        prepared = prepare(portal, decision, identification, lookup, person)
         try:
             beside = also(lookup) if callable(also) else also
             portal.table.write([*prepared.writes, *beside, *lookup.taking.writes])
@@ -189,14 +193,17 @@ def _limited_to(decision: Decision, still_open: Collection[QuestionId]) -> Decis
     return replace(decision, answers=answers)
 
 
-def _prepare(
+def prepare(
     portal: Portal,
     decision: Decision,
     identification: Identification,
     lookup: Lookup,
     person: Subject,
-) -> _Prepared:
-    """Carry out a decision of one of those looked up, and give what is to be written."""
+) -> Prepared:
+    """Carry out a decision of one of those looked up, and give what is to be written.
+
+    Nothing is written here. `person` is who it is of, as the lookup found them.
+    """
     key = portal.clinics.key(decision.clinic)
     joins = become_theirs(decision, identification, person)
     before = independent_if_grown(portal, decision, lookup, person) if joins else person
@@ -224,7 +231,7 @@ def _prepare(
     )
     detached = detach_contacts(lookup, person, before)
     messages = outbox_writes_for(key, identification, lookup, before, receipt)
-    return _Prepared(receipt, [*recorded, *detached, *messages])
+    return Prepared(receipt, after, [*recorded, *detached, *messages])
 
 
 def _split_if_shared(

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, masked
+from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
@@ -152,7 +153,12 @@ class OwnPage:
     def recipients(self) -> tuple[RecipientPeriod, ...]:
         """Who could be given what, and when."""
         published, clinics = self.lookup.published, self.portal.clinics
-        named = {receipt.document["notice"]["version"] for receipt in self.receipts} - {None}
+        named = {
+            answer.notice_version
+            for receipt in self.receipts
+            for answer in recorded_answers(receipt.document).values()
+            if answer.notice_version
+        }
         return recipient_periods(
             self.receipts,
             {version: clinics.version(self.clinic.id, version) for version in named},

@@ -46,7 +46,13 @@ def outbox_writes_for(
     """
     given = _reachable_contacts(identification, lookup)
     reachable = bool(given or subject.contacts)
-    if why_nothing_is_left(receipt.document, follows=identification.follows, reachable=reachable):
+    nothing = why_nothing_is_left(
+        receipt.document,
+        follows=identification.follows,
+        reachable=reachable,
+        asks=identification.asks_to_confirm,
+    )
+    if nothing:
         version = receipt.document["version"]
         return [unsigned_write(key.clinic, receipt.document["subject"], version, receipt.id)]
     to = OTHERS if identification.informed_by_order else ""

@@ -217,6 +217,9 @@ class Identification:
     """Whether its contacts are told apart of what was stopped, once it is for everybody who shares
     them."""
 
+    asks_to_confirm: bool = False
+    """Whether an imported Yes that waits is asked about: an import tells nobody of anything else."""
+
     address: PostalAddress | None = field(default=None, repr=False)
     """Where a letter reaches the person, if that was told."""
     guard: RateLimitCheck | None = None

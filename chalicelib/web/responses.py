@@ -76,6 +76,14 @@ def compact_json(value: object) -> str:
     return _COMPACT.encode(value)
 
 
+def table(
+    text: str, name: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with CSV (RFC 4180), which bears this name when it is kept."""
+    named = {"Content-Disposition": f'attachment; filename="{name}.csv"', **(headers or {})}
+    return _response(text, "text/csv; charset=utf-8", status, named)
+
+
 def problem(
     status: int, title: str, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:

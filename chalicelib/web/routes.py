@@ -65,6 +65,7 @@ API: Mapping[str, str] = {
     "POST /v1/clinics/{clinic}/receipts": "api.decisions:record_decision",
     "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:get_receipt",
     "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:record_withdrawal",
+    "POST /v1/clinics/{clinic}/imports": "api.imports:import_consents",
     "POST /v1/clinics/{clinic}/links": "api.links:create_links",
     "POST /v1/clinics/{clinic}/links/revoke": "api.links:revoke_links",
     "POST /v1/clinics/{clinic}/erasures": "api.subject_rights:erase_subjects",

@@ -194,6 +194,7 @@ WORDS_ALONE: dict[str, Change] = {
     "dpo": put("dpo", {"phone": "+371 6420 0002"}),
     "confirm_within": put("confirm_within", "P9D"),
     "list_valid_hours": put("list_valid_hours", 4),
+    "imported_yes": put("imported_yes", "waits"),
     "intro": put("texts.intro.en", "Hello!"),
     "required": put("texts.required.en", "Nothing at all"),
     "rights": put("texts.rights.en", "All of them"),
