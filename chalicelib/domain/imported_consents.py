@@ -16,6 +16,7 @@ from enum import StrEnum
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, QuestionId
 from chalicelib.domain.contacts import Contact
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.imported_times import Said
 from chalicelib.domain.instants import Instant
 
@@ -56,7 +57,7 @@ NOT_CURRENT = "later_answer_stands"
 """What is told of an answer that was recorded with its date while a later one goes on counting."""
 
 
-class NotImportedError(Exception):
+class NotImportedError(RejectedError):
     """A line that is not imported: rejected, or skipped because it decides nothing."""
 
     def __init__(self, reason: str, outcome: Outcome = Outcome.REJECTED) -> None:

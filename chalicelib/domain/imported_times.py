@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chalicelib.domain.ages import calendar_day
 from chalicelib.domain.decisions import Day
+from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, instant, just_before
 from chalicelib.domain.local_time import local_day, local_midnight
 
@@ -28,7 +29,7 @@ _ZONE = r"(?:\s*(Z|UTC|GMT|[+-]\d\d:?\d\d))?(?:\s+(?:UTC|GMT|m=\S+|[A-Z]{2,5}|[+
 _WRITTEN = re.compile(_DATE + _CLOCK + _ZONE, re.ASCII)
 
 
-class UnclearTimeError(ValueError):
+class UnclearTimeError(InvalidInputError):
     """A time that cannot be read for certain; the message is one word that says why."""
 
 

@@ -63,9 +63,7 @@ def read_import(body: BodyReader, sent: Mapping[str, str]) -> ImportCall:
 def _read_table(body: BodyReader, sent: Mapping[str, str]) -> Table | None:
     """Read the file; None, and a fault noted, where it is no table or too long."""
     try:
-        read = read_table(
-            body.raw, delimiter=sent.get("delimiter"), encoding=sent.get("encoding")
-        )
+        read = read_table(body.raw, delimiter=sent.get("delimiter"), encoding=sent.get("encoding"))
     except UnreadableTableError as error:
         where = f"Line {error.line}: " if error.line else ""
         body.error("", f"{where}{error}")

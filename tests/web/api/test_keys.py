@@ -26,6 +26,10 @@ CALLS: dict[str, tuple[str, dict[str, Any] | bytes]] = {
     "receipts": ("receipts:write", {**STAFF, "decisions": {"newsletter.email": "yes"}}),
     "withdrawals": ("receipts:write", {**STAFF, "all": True}),
     "scrub?purpose=newsletter.email": ("status:read", b"email\nanna.ozola@example.org\n"),
+    "imports?from=sheet&system=x&purpose=newsletter.email&undated=2026-11-01&dry_run=1": (
+        "imports:write",
+        b"email,consent\nanna.ozola@example.org,yes\n",
+    ),
     "GET receipts/{receipt}": ("receipts:read", {}),
     "notices": ("notices:write", {"version": "9.9"}),
     "GET notices": ("notices:read", {}),
@@ -232,6 +236,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
     expected += [
         "scrub",
         "receipt",
+        "import/dry-run",
         "links",
         "links/revoke",
         "publications",
