@@ -57,8 +57,10 @@ def catch_up(event: CloudWatchEvent) -> None:
     """Do what the stream could not, and clear what requests may not.
 
     Carry out withdrawals for very many people, send what patients wait for, clear away what the
-    erased left, sign what waits, and send letters that nobody asked for.
+    erased left, sign what waits, seal the audits of finished days, and send letters that nobody
+    asked for.
     """
+    from chalicelib.jobs import audit_seals  # noqa: PLC0415 - as above
     from chalicelib.jobs import catch_up as jobs  # noqa: PLC0415 - as above
 
     portal = get_portal()
@@ -83,6 +85,13 @@ def catch_up(event: CloudWatchEvent) -> None:
                 until(SIGNING_STOPS_BEFORE),
                 first,
                 portal.clock(),
+            ),
+            partial(
+                audit_seals.seal_audits,
+                portal,
+                portal.signer,
+                portal.clock(),
+                until(SIGNING_STOPS_BEFORE),
             ),
             partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
         ]

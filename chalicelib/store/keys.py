@@ -285,6 +285,21 @@ def audit_partitions(clinic: str, day: str) -> list[str]:
     return [_audit(clinic, day), *(f"{_audit(clinic, day)}#{n}" for n in range(AUDIT_SHARDS))]
 
 
+def audit_seal_key(clinic: str, day: str) -> Key:
+    """The seal of one day of the clinic's audit."""
+    return Key(f"CLINIC#{clinic}#AUDITSEALS", f"SEAL#{day}")
+
+
+def sealed_lines_key(clinic: str, day: str, chain: str, part: int) -> Key:
+    """The hashes of the lines that a seal is over, by the seal's own hash; in parts."""
+    return Key(audit_seal_key(clinic, day).pk, f"LINES#{day}#{chain}#{part:04d}")
+
+
+def sealing_key() -> Key:
+    """How far sealing the audits of all clinics has come."""
+    return Key("AUDITSEALS", "BOOKMARK")
+
+
 def _audit(clinic: str, day: str) -> str:
     return f"CLINIC#{clinic}#AUDIT#{day[:10]}"
 
@@ -380,13 +395,15 @@ def counted_key(clinic: str, receipt_id: str) -> Key:
 def written_once(key: Key) -> bool:
     """Tell whether an item is never changed.
 
-    A receipt and what leads to it or signs it, a text, the audit, the changes, a public key.
+    A receipt and what leads to it or signs it, a text, the audit and its seals, the changes, a
+    public key.
     """
     return (
         key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#"))
         or key.sk in {"POINTER", "SHOWN"}
         or "#AUDIT#" in key.pk
         or "#FEED#" in key.pk
+        or key.pk.endswith("#AUDITSEALS")
         or key.pk == "JWKS"
     )
 

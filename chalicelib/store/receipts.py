@@ -207,6 +207,12 @@ def read_receipt(item: Item) -> Receipt:
     return Receipt(json.loads(canonical), canonical)
 
 
+def receipt_ids(table: Table, clinic: str, subject: str) -> set[str]:
+    """Give the ids of a person's receipts, none where there is no such person."""
+    items = table.from_key(receipt_key(clinic, subject, 0), "RECEIPT#")
+    return {read_receipt(item).id for item in items}
+
+
 def summaries_before(item: Item) -> Mapping[QuestionId, AnswerSummary]:
     """Give the summaries as they were before a receipt, from its item.
 

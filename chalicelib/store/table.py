@@ -245,6 +245,27 @@ class Table:
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 
+    def between(
+        self, pk: str, first: str, last: str, *, newest_first: bool = False, page: int | None = None
+    ) -> Iterator[Item]:
+        """Read the items of a partition whose sort keys are from `first` to `last`, both included.
+
+        Strongly consistently, the last first if wanted. `page` is how many are read at once, where
+        few of them may be needed.
+        """
+        within = self._item.sk.between(first, last)
+        try:
+            items: Iterator[Any] = self._item.query(
+                pk,
+                within,
+                consistent_read=True,
+                scan_index_forward=not newest_first,
+                page_size=page,
+            )
+            yield from items
+        except PynamoDBException as error:
+            raise UnavailableError(type(error).__name__) from error
+
     def due(self, shard: str, until: str) -> Iterator[Key]:
         """Give the places of people for whom something is due by a moment, the longest due first.
 

@@ -77,6 +77,8 @@ API: Mapping[str, str] = {
     "GET /v1/clinics/{clinic}/publications/{publication}": "api.publications:get_publication",
     "POST /v1/clinics/{clinic}/publications/{publication}/places": "api.publications:add_publication_places",
     "POST /v1/clinics/{clinic}/publications/{publication}/places/{place}/removed": "api.publications:tick_place",
+    "GET /v1/clinics/{clinic}/audit": "api.audit:list_audit",
+    "GET /v1/clinics/{clinic}/audit/seals": "api.audit:list_audit_seals",
     "GET /v1/clinics/{clinic}/keys": "api.keys:list_keys",
     "POST /v1/clinics/{clinic}/keys": "api.keys:create_key",
     "GET /v1/clinics/{clinic}/keys/{key}": "api.keys:get_key",

@@ -17,6 +17,7 @@ from chalicelib.domain.errors import ConcurrentWriteError, ServiceUnavailableErr
 from chalicelib.settings import SettingsError
 from infra.build.catalogs import compile_stale
 from infra.operator import (
+    audit,
     data_keys,
     failures,
     keys,
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     commands = portal.add_subparsers(required=True, metavar="COMMAND")
     notices.add_to(commands)
     keys.add_to(commands)
+    audit.add_to(commands)
     signing.add_to(commands)
     messages.add_to(commands)
     recount.add_to(commands)

@@ -53,6 +53,9 @@ PUT: dict[str, set[str]] = {
     "api_key_key": {API},
     "key_name_key": {API},
     "audit_key": {API, ROUND},
+    "audit_seal_key": {CATCH_UP},
+    "sealed_lines_key": {CATCH_UP},
+    "sealing_key": {CATCH_UP},
     "erased_key": {API, ROUND},
     "outbox_key": {API, ROUND, *SENDS},
     "letter_key": {ROUND},
@@ -242,6 +245,19 @@ def test_what_answers_requests_changes_no_receipt_in_place(maker: str) -> None:
             "dynamodb:UpdateItem", an_item(maker), frozenset({"pk", "sk", *attributes})
         )
         assert not allowed(API, asked)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("maker", ["audit_key", "audit_seal_key", "sealed_lines_key"])
+def test_no_function_may_change_or_delete_a_line_of_the_audit_or_a_seal(
+    function: str, maker: str
+) -> None:
+    """Who looked at a patient's data stays known, whatever runs: the audit is only added to."""
+    for action in ("dynamodb:UpdateItem", "dynamodb:DeleteItem"):
+        for attributes in ({"body"}, {"blob"}, {"ttl"}, set()):
+            attributes_named = frozenset({"pk", "sk", *attributes})
+            assert not allowed(function, TableRequest(action, an_item(maker), attributes_named))
+    assert keys.written_once(an_item(maker))
 
 
 def actions(function: str) -> list[str]:

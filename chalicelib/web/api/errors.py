@@ -23,6 +23,7 @@ from chalicelib.presentation.blocklists import WrongBlocklistError
 from chalicelib.presentation.contact_columns import UnclearColumnError
 from chalicelib.presentation.csv_encoding import UnreadableTableError
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
+from chalicelib.services.audit import PeriodError
 from chalicelib.services.authorized_call import InvalidBodyError, UsedForAnotherBodyError
 from chalicelib.services.keys import (
     AnotherControllersError,
@@ -79,6 +80,21 @@ UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
 UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
 UNKNOWN_STATE = Problem(400, "Unknown state", "Known: {known}.")
 UNKNOWN_CHOICE = Problem(400, "Unknown choice", "Write {name}= and one of: {known}.")
+UNKNOWN_MOMENT = Problem(
+    400,
+    "Unknown moment",
+    "Write {name}= and a moment (RFC 3339), such as 2026-11-22T08:15:00Z. A + is written %2B.",
+)
+UNKNOWN_DOER = Problem(
+    400,
+    "Unknown key",
+    "Write the id of a key, such as key_96d7feb65a51, patient, portal or operator.",
+)
+UNKNOWN_SUBJECT_ID = Problem(
+    400,
+    "Unknown subject",
+    "Write the opaque id of a subject, as receipts name it. Never a contact.",
+)
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
 INVALID_LIMIT = Problem(422, "Invalid limit", "A number from {least} to {most}, or none.")
 
@@ -125,6 +141,9 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         403,
         "Not for this key",
         "The controller this key belongs to shares none of the clinic's decisions.",
+    ),
+    PeriodError: Problem(
+        400, "Unknown period", "from comes before to, by 31 days at most. Ask for the next 31 then."
     ),
     MoreThanItHasError: Problem(
         403, "More than this key may do", "It has no scope {error} itself."
