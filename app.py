@@ -2,10 +2,11 @@
 
 The first has pages for patients, an API for clinics' programs and staff, and short addresses for QR
 codes. The second does what follows a decision, the third and fourth run by the clock, the fifth
-takes what the mail service reports.
+takes what the mail service reports. The sixth plans and joins long jobs, the seventh does one part
+of one; the state machine of jobs calls both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -105,6 +106,24 @@ def post_events(event: SNSEvent) -> None:
     from chalicelib.jobs import mail_reports  # noqa: PLC0415 - as above
 
     mail_reports.handle(get_portal().table, event.message)
+
+
+@app.lambda_function(name="job_steps")
+def job_steps(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Cut a job into parts, or put together what came of them."""
+    return _job_step(event)
+
+
+@app.lambda_function(name="job_part")
+def job_part(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Do one part of a job, beside many others."""
+    return _job_step(event)
+
+
+def _job_step(event: Mapping[str, Any]) -> dict[str, Any]:
+    from chalicelib.jobs import long_jobs  # noqa: PLC0415 - no page needs it
+
+    return long_jobs.step(get_portal(), event)
 
 
 def _delivery(portal: Portal) -> Any:

@@ -10,12 +10,28 @@ import gc
 
 gc.disable()
 
-from app import after_receipt, app, catch_up, housekeeping, post_events  # noqa: E402 - after the collector is off
+from app import (  # noqa: E402 - after the collector is off
+    after_receipt,
+    app,
+    catch_up,
+    housekeeping,
+    job_part,
+    job_steps,
+    post_events,
+)
 from chalicelib import snapshot  # noqa: E402
 from chalicelib.portal import warm  # noqa: E402
 from chalicelib.web.routes import load_first_page  # noqa: E402
 
-__all__ = ["after_receipt", "app", "catch_up", "housekeeping", "post_events"]
+__all__ = [
+    "after_receipt",
+    "app",
+    "catch_up",
+    "housekeeping",
+    "job_part",
+    "job_steps",
+    "post_events",
+]
 
 portal = warm()
 load_first_page()

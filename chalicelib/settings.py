@@ -44,7 +44,8 @@ class Settings(NamedTuple):
     the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
     minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
-    `security_contact` is where somebody who found a weakness writes (RFC 9116); empty, it is
+    `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without them
+    there are no jobs. `security_contact` is where somebody who found a weakness writes (RFC 9116); empty, it is
     security@ at the portal's own domain (RFC 2142).
     """
 
@@ -59,6 +60,8 @@ class Settings(NamedTuple):
     security_contact: str = ""
     letters_per_round: int = LETTERS_PER_ROUND
     clinic_posts_per_second: int = CLINIC_POSTS_PER_SECOND
+    job_bucket: str = ""
+    job_machine: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -111,6 +114,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         security_contact,
         letters,
         int(posts),
+        environ.get("JOB_BUCKET", ""),
+        environ.get("JOB_MACHINE", ""),
     )
 
 

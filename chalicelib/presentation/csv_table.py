@@ -108,11 +108,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class RowRange:
-    """A range of bytes of a file that holds whole rows: `end` is not part of it."""
+    """A range of bytes of a file that holds whole rows: `end` is not part of it.
+
+    Blank lines are no rows.
+    """
 
     start: int
     end: int
     first_line: int
+    rows: int
 
 
 def read_table(
@@ -203,7 +207,7 @@ def row_aligned(
     start = end = skip
     first_line = line = dialect.first_line
     held = b""
-    count = 0
+    count = filled = 0
     for block, last in _with_last(blocks):
         fresh = block[skip:]
         skip -= len(block) - len(fresh)
@@ -214,12 +218,13 @@ def row_aligned(
             end += len(encoding.outward(row.raw)) if encoding.name in UTF16 else len(row.raw)
             line = row.line + row.lines
             count += 1
+            filled += bool(row.raw.strip(b"\r\n"))
             if count == rows or end - start >= most:
-                yield RowRange(start, end, first_line)
-                start, first_line, count = end, line, 0
+                yield RowRange(start, end, first_line, filled)
+                start, first_line, count, filled = end, line, 0, 0
         held = held[read:]
     if end > start:
-        yield RowRange(start, end, first_line)
+        yield RowRange(start, end, first_line, filled)
 
 
 def write_row(cells: Iterable[str], dialect: Dialect) -> bytes:

@@ -230,6 +230,14 @@ def scrub_rows(portal: Portal, asked: ListQuestion, rows: Iterable[Row]) -> Scru
     return ScrubbedRows(b"".join(written), counts)
 
 
+def broken_rows(asked: ListQuestion, rows: Iterable[Row]) -> Iterator[tuple[int, str]]:
+    """Give the line of each row for which nothing can be asked, and what is wrong with it."""
+    for row in rows:
+        read = _read_row(asked, row)
+        if isinstance(read, Unasked):
+            yield row.line, row.fault or FAULTS[read]
+
+
 RowContacts = tuple[Contact, ...] | Unasked
 """The contacts of a row, or why nothing can be asked for it."""
 

@@ -1,8 +1,8 @@
 """AWS services beside the table: boto3 clients that share the session of the table's own client.
 
 Only the functions behind the stream and the clock ask for them, and an operator's commands. The
-function that serves pages asks for none and never loads boto3
-(docs/decisions/0022-third-party-code.md).
+function that serves pages never loads boto3 (docs/decisions/0022-third-party-code.md): it asks for
+the clients of jobs alone, which are botocore's own, and only when a program calls about a job.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,10 @@ from botocore.session import Session
 SERVICES = frozenset({"dynamodb", "kms", "sesv2", "sns", "sqs"})
 """The services that are asked through a session of `make_session`."""
 
+OF_JOBS = frozenset({"s3", "stepfunctions"})
+"""The services of jobs. Their clients are botocore's, on a session with all of its handlers: S3 has
+many, and nobody who opens a page is to wait for them."""
+
 # One attempt: sent again because no answer came in time, a message would reach its reader twice.
 _ONCE = MappingProxyType(
     {"connect_timeout": 1, "read_timeout": 5, "retries": {"total_max_attempts": 1}}
@@ -28,7 +32,21 @@ _AGAIN = MappingProxyType(
     }
 )
 PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"kms": _AGAIN, "sesv2": _ONCE, "sns": _ONCE}
+    {
+        "kms": _AGAIN,
+        "sesv2": _ONCE,
+        "sns": _ONCE,
+        "stepfunctions": _AGAIN,
+        "s3": {
+            "connect_timeout": 2,
+            "read_timeout": 20,
+            "retries": {"total_max_attempts": 4, "mode": "standard"},
+            "signature_version": "s3v4",
+            # A presigned address must work for a program that sends nothing but the file.
+            "request_checksum_calculation": "when_required",
+            "response_checksum_validation": "when_required",
+        },
+    }
 )
 """How long a call to a service may take, and how often it is tried; other services have boto3's
 defaults."""
@@ -82,4 +100,6 @@ class AwsClients:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         config = Config(**PATIENCE.get(service, {}))
+        if service in OF_JOBS:
+            return Session().create_client(service, region_name=self._region, config=config)
         return self._session.client(service, region_name=self._region, config=config)

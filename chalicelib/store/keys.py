@@ -195,6 +195,21 @@ def links_call_key(call: str) -> Key:
     return Key(f"LINK#{call}", "CALL")
 
 
+def job_key(clinic: str, key_id: str, job: str) -> Key:
+    """A job, below the bearer key that made it: another key finds none there."""
+    return Key(f"CLINIC#{clinic}#JOBS#{key_id}", f"JOB#{job}")
+
+
+def job_call_key(clinic: str, key_id: str, call: str) -> Key:
+    """Which job a call with an Idempotency-Key made, by its HMAC."""
+    return Key(f"CLINIC#{clinic}#JOBS#{key_id}", f"CALL#{call}")
+
+
+def job_part_key(clinic: str, job: str, plan: str, number: int) -> Key:
+    """What a part of a job led to."""
+    return Key(f"CLINIC#{clinic}#JOB#{job}", f"{plan}#{number:06d}")
+
+
 def erased_key(clinic: str, subject: str) -> Key:
     """The mark of an erased person of whom empty things are still to be cleared away.
 

@@ -11,8 +11,9 @@ from infra.build.tools import local_aws
 from infra.local.processes import LOOPBACK, free_port, running
 
 REGION = "eu-north-1"
-# MiniStack takes a 12-digit access key as the account number and checks no secret.
+# MiniStack takes a 12-digit access key as the account number.
 ACCOUNT = "000000000000"
+SECRET = "local"  # noqa: S105 - it opens this machine's local AWS alone
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:
@@ -21,8 +22,8 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ACCESS_KEY_ID": SECRET,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -56,6 +57,9 @@ def ministack(
             "MINISTACK_HOST": LOOPBACK,
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",
+            # It verifies the signatures of presigned addresses.
+            "AWS_ACCESS_KEY_ID": SECRET,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
             # It would listen for MQTT on every interface.
             "IOT_MTLS_ENABLED": "0",
             "LOG_LEVEL": "INFO",

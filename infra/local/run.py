@@ -123,7 +123,10 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         os.environ.update(aws_environment(endpoint_url))
         _say("Deploying the CloudFormation stack …")
         deployer = Deployer(endpoint_url)
-        outputs = deployer.deploy(STACK, build, {"MailFrom": "consent@example.org"})
+        # Each part of a job that is done at once is a process on this machine.
+        parts = str(max(2, os.cpu_count() or 1))
+        parameters = {"MailFrom": "consent@example.org", "JobParts": parts}
+        outputs = deployer.deploy(STACK, build, parameters)
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],

@@ -53,6 +53,7 @@ PARAMETERS = {
     "MAIL_CLINIC_DAILY": "MailClinicDaily",
     "LETTERS_PER_ROUND": "LettersPerRound",
     "CLINIC_POSTS_PER_SECOND": "ClinicPostsPerSecond",
+    "JOB_PARTS": "JobParts",
 }
 
 

@@ -25,12 +25,14 @@ from tests.policies import (
 
 CLINIC, ID = "riga-aesthetics", "0" * 32
 SENDS = ("after_receipt", "catch_up")
-API, STREAM, CATCH_UP, ROUND, REPORTS = (
+API, STREAM, CATCH_UP, ROUND, REPORTS, JOB_STEPS, JOB_PART = (
     "api_handler",
     "after_receipt",
     "catch_up",
     "housekeeping",
     "post_events",
+    "job_steps",
+    "job_part",
 )
 
 PUT: dict[str, set[str]] = {
@@ -48,14 +50,17 @@ PUT: dict[str, set[str]] = {
     "open_orders_key": {API},
     "order_key": {API},
     "open_claims_key": {*SENDS},
-    "link_key": {API, *SENDS},
-    "links_call_key": {API},
     "api_key_key": {API},
     "key_name_key": {API},
-    "audit_key": {API, ROUND},
     "audit_seal_key": {CATCH_UP},
     "sealed_lines_key": {CATCH_UP},
     "sealing_key": {CATCH_UP},
+    "link_key": {API, JOB_PART, *SENDS},
+    "links_call_key": {API, JOB_PART},
+    "job_key": {API},
+    "job_call_key": {API},
+    "job_part_key": {JOB_PART},
+    "audit_key": {API, JOB_PART, JOB_STEPS, ROUND},
     "erased_key": {API, ROUND},
     "outbox_key": {API, ROUND, *SENDS},
     "letter_key": {ROUND},
@@ -92,6 +97,7 @@ CHANGE: dict[str, set[str]] = {
     "link_key": {API},
     "api_key_key": {API},
     "key_name_key": {API},
+    "job_key": {API, JOB_STEPS, JOB_PART},
     "bucket_key": {API, *SENDS},
     "shared_bucket_key": {*SENDS},
     "budget_key": {*SENDS},

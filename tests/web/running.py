@@ -4,6 +4,7 @@ test's own.
 
 import copy
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import audit, outbox
 from chalicelib.store.table import Table
-from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.aws import ACCOUNT, REGION, aws_environment, ministack
 from infra.local.demo import publish_demo
 from infra.operator import keys, publish
 from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
@@ -170,6 +171,28 @@ def a_signing_key(alias: str, spec: str = "ECC_NIST_P256") -> str:
     return alias
 
 
+def places_of_jobs() -> dict[str, str]:
+    """Make the bucket of jobs, and a state machine that does nothing: tests go through its steps
+    by themselves.
+    """
+    session = botocore.session.get_session()
+    bucket = "portal-jobs"
+    place = {"LocationConstraint": REGION}
+    session.create_client("s3", REGION).create_bucket(
+        Bucket=bucket, CreateBucketConfiguration=place
+    )
+    nothing = {
+        "StartAt": "Wait",
+        "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": True}},
+    }
+    machine = session.create_client("stepfunctions", REGION).create_state_machine(
+        name="portal-jobs",
+        definition=json.dumps(nothing),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/jobs",
+    )
+    return {"JOB_BUCKET": bucket, "JOB_MACHINE": machine["stateMachineArn"]}
+
+
 def counts_at_once(document: dict[str, Any]) -> None:
     """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has
     to give.
@@ -207,6 +230,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
             "TABLE_NAME": TABLE,
             "CLINIC_KEY_ARN": arn,
             "SIGNING_KEY": alias,
+            **places_of_jobs(),
         }
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
         running = RunningPortal(

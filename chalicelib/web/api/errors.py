@@ -12,6 +12,7 @@ from chalice.app import Request, Response
 
 from chalicelib.domain.cursors import CursorTooOldError, UnknownCursorError
 from chalicelib.domain.errors import RejectedError
+from chalicelib.domain.jobs import JobStateError
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.workflow import (
     BeyondWordsError,
@@ -157,6 +158,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
         "Too many secrets",
         "Earlier secrets of this key are valid still. overlap_hours 0 ends them all at once.",
     ),
+    JobStateError: Problem(409, "Not now", "{error}."),
     UnknownLanguageError: Problem(
         400, "Unknown language", "Write lang= and one of: {error.known}."
     ),

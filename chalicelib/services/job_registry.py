@@ -1,0 +1,9 @@
+"""Every kind of job that is offered, by its name in the API."""
+
+from collections.abc import Mapping
+
+from chalicelib.services.job_kinds import JobKind
+from chalicelib.services.job_links import LINKS
+from chalicelib.services.job_scrub import SCRUB
+
+KINDS: Mapping[str, JobKind] = {"links": LINKS, "scrub": SCRUB}

@@ -1,0 +1,192 @@
+"""Calls for jobs: lists, links, export and import that are too large for one call."""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.domain.jobs import JobState
+from chalicelib.domain.lists import Mode, Target
+from chalicelib.portal import get_portal
+from chalicelib.presentation.csv_encoding import NAMES
+from chalicelib.presentation.csv_table import DELIMITERS
+from chalicelib.services import jobs
+from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
+from chalicelib.services.job_registry import KINDS
+from chalicelib.services.jobs import JobView, NewJob, ScopeMissingError
+from chalicelib.web.api.auth import authorize, no_body
+from chalicelib.web.api.body_reader import BodyReader, is_word
+from chalicelib.web.api.errors import SCOPE_MISSING, UNKNOWN_CURSOR, RefusedError
+from chalicelib.web.api.links import LINK_SECONDS, MAX_LINK_SECONDS, MIN_LINK_SECONDS
+from chalicelib.web.requests import mount, query
+from chalicelib.web.responses import document
+
+SCOPES = ("status:read", "links:write", "export:read", "imports:write")
+"""Whoever may do what one kind of job does may call; what the kind needs is asked for then."""
+
+
+MAX_LINE = 200
+_OF_A_LIST = ("mode", "for", "column", "delimiter", "encoding")
+
+
+def create_job(request: Request, clinic: str) -> Response:
+    """Make a job, and give the address to which its file is uploaded."""
+    call = authorize(request, clinic, SCOPES, read_job)
+    try:
+        view = jobs.create_job(get_portal(), call)
+    except ScopeMissingError as missing:
+        raise RefusedError(SCOPE_MISSING, scopes=missing.scope) from None
+    address = f"{mount(request)}/v1/clinics/{clinic}/jobs/{view.job.id}"
+    return document(_describe(view), 201, {"Location": address})
+
+
+def list_jobs(request: Request, clinic: str) -> Response:
+    """List the jobs that this key made, the newest first."""
+    call = authorize(request, clinic, SCOPES, no_body)
+    views, more = jobs.list_jobs(get_portal(), call, _after(request))
+    answer: dict[str, Any] = {"jobs": [_describe(view) for view in views]}
+    if more is not None:
+        answer["cursor"] = base64.urlsafe_b64encode(more.encode()).decode()
+    return document(answer)
+
+
+def get_job(request: Request, clinic: str, job: str) -> Response:
+    """Tell how a job stands."""
+    call = authorize(request, clinic, SCOPES, no_body)
+    return document(_describe(jobs.read_job(get_portal(), call, job)))
+
+
+def start_job(request: Request, clinic: str, job: str) -> Response:
+    """Start a job, or a failed one again where it broke."""
+    call = _without_body(request, clinic)
+    return document(_describe(jobs.start_job(get_portal(), call, job)))
+
+
+def cancel_job(request: Request, clinic: str, job: str) -> Response:
+    """Cancel a job."""
+    call = _without_body(request, clinic)
+    return document(_describe(jobs.cancel_job(get_portal(), call, job)))
+
+
+def read_job(body: BodyReader) -> NewJob:
+    """Read a call for a new job: its kind, and what that kind needs to know."""
+    kind = body.sent.get("kind")
+    read = READERS.get(kind) if isinstance(kind, str) and kind in KINDS else None
+    if read is None:
+        body.error("/kind", f"One of: {', '.join(sorted(KINDS))}. Others are not offered.")
+        body.check()
+        return NewJob("", {})
+    return NewJob(str(kind), read(body))
+
+
+def _read_links(body: BodyReader) -> Mapping[str, Any]:
+    body.only("kind", "lang", "purposes", "expires_in", "column")
+    parameters: dict[str, Any] = {"lang": body.lang(), "expires_in": LINK_SECONDS}
+    if body.has("column"):
+        parameters["column"] = _line(body, "column")
+    if body.has("purposes"):
+        parameters["purposes"] = list(body.questions("/purposes", body.sent["purposes"]))
+    if body.has("expires_in"):
+        seconds = body.sent["expires_in"]
+        is_number = isinstance(seconds, int) and not isinstance(seconds, bool)
+        if is_number and MIN_LINK_SECONDS <= seconds <= MAX_LINK_SECONDS:
+            parameters["expires_in"] = seconds
+        else:
+            detail = f"Seconds, from {MIN_LINK_SECONDS} to {MAX_LINK_SECONDS}."
+            body.error("/expires_in", detail)
+    return parameters
+
+
+def _read_scrub(body: BodyReader) -> Mapping[str, Any]:
+    body.only("kind", "purpose", *_OF_A_LIST)
+    parameters: dict[str, Any] = {"mode": Mode.PERMITTED.value, **_named(body, *_OF_A_LIST)}
+    purpose = body.sent.get("purpose")
+    questions = body.clinic.resolve_names(str(purpose)) if is_word(purpose) else ()
+    if len(questions) == 1:
+        parameters["purpose"] = questions[0]
+    else:
+        known = ", ".join(questions or body.clinic.questions)
+        body.error("/purpose", f"A list is for one decision: one of {known}.")
+    choices: dict[str, list[str]] = {
+        "mode": list(Mode),
+        "for": list(Target),
+        "delimiter": list(DELIMITERS),
+        "encoding": list(NAMES),
+    }
+    for name, known_words in choices.items():
+        if name in parameters and parameters[name] not in known_words:
+            body.error(f"/{name}", f"One of: {', '.join(known_words)}.")
+    target = parameters.get("for")
+    needs_tool = parameters["mode"] == Mode.BLOCKLIST
+    is_tool = target not in {None, Target.SPREADSHEET}
+    if (target is not None or needs_tool) and needs_tool != is_tool:
+        body.error("/for", "spreadsheet, or a mailing tool with the mode blocklist.")
+    return parameters
+
+
+def _named(body: BodyReader, *names: str) -> dict[str, str]:
+    return {name: _line(body, name) for name in names if body.has(name)}
+
+
+def _line(body: BodyReader, name: str) -> str:
+    value = body.sent[name]
+    if isinstance(value, str) and 0 < len(value) <= MAX_LINE and value.isprintable():
+        return value
+    body.error(f"/{name}", f"A text of at most {MAX_LINE} printable characters.")
+    return ""
+
+
+READERS: Mapping[str, Callable[[BodyReader], Mapping[str, Any]]] = {
+    "links": _read_links,
+    "scrub": _read_scrub,
+}
+"""What reads the parameters of each kind of job."""
+
+
+def _without_body(request: Request, clinic: str) -> AuthorizedCall[EmptyBody]:
+    return authorize(request, clinic, SCOPES, no_body, body_optional=True)
+
+
+def _describe(view: JobView) -> dict[str, Any]:
+    """Write a job as the API tells it."""
+    job = view.job
+    described: dict[str, Any] = {
+        "id": job.id,
+        "kind": job.kind,
+        "parameters": dict(job.parameters),
+        "state": view.state,
+        "created_at": job.created_at,
+        "expires_at": job.expires_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "parts": {"done": view.parts_done, "total": job.plan.parts if job.plan else None},
+        "rows": {"done": view.rows_done, "total": job.plan.rows if job.plan else None},
+        "counts": dict(view.counts),
+        "faults": {
+            "count": view.faults,
+            "first": [{"line": each.line, "reason": each.reason} for each in job.first_faults],
+        },
+    }
+    if view.faults_url:
+        described["faults"]["url"] = view.faults_url
+    if view.upload_url:
+        described["upload_url"] = view.upload_url
+    if view.download_url:
+        described["download_url"] = view.download_url
+    if job.problem and view.state is JobState.FAILED:
+        described["problem"] = job.problem
+    if job.result:
+        described |= {"size": job.result.size, "sha256": job.result.sha256}
+        if job.result.certificate:
+            described["certificate"] = job.result.certificate
+    return described
+
+
+def _after(request: Request) -> str:
+    """Read where the list goes on; "" for its beginning."""
+    cursor = query(request, "cursor")
+    try:
+        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
+    except ValueError:
+        raise RefusedError(UNKNOWN_CURSOR) from None
