@@ -40,7 +40,7 @@ SECTIONS = [
         "What patients read",
         {"clinic": "notices:clinic", "notice": "notices:notice", "poster": "posters:poster"},
     ),
-    Section("Look after it", {"key": "keys:key"}),
+    Section("Look after it", {"changes": "changes:changes", "key": "keys:key"}),
 ]
 OPERATE = Section("Run a portal (needs this repository)", {"operator": "operate:operator"})
 ENDING = """
