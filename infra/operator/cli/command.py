@@ -17,7 +17,7 @@ from infra.operator.cli.output import Output
 from infra.operator.cli.portal import Portal
 from infra.operator.cli.profiles import choose_profile
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 @dataclass

@@ -16,8 +16,8 @@ _SHOWN = 20
 @command(
     "import",
     example="""
-    consent import members.csv --from mailchimp --purpose newsletter.email --dry-run
-    consent import unsubscribed.csv --from mailchimp --purpose newsletter.email --answer no
+    consent import in.csv --from mailchimp --purpose newsletter.email --dry-run
+    consent import out.csv --from mailchimp --purpose newsletter.email --answer no
     """,
 )
 @click.argument("file")

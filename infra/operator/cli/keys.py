@@ -45,7 +45,7 @@ def _print_keys(output: Output, value: Any) -> None:
     "create",
     example="""
     consent key create "Newsletter tool" --scope status:read
-    consent key create "Newsletter tool" --scope status:read | pass insert -m consent
+    consent key create "Mail tool" --scope status:read | pass insert -m consent
     """,
 )
 @click.argument("label")

@@ -38,7 +38,7 @@ ENCODINGS = ["utf-8", "utf-16-le", "utf-16-be", "windows-1257", "windows-1251", 
     "scrub",
     example="""
     consent scrub audience.csv --purpose newsletter.email
-    consent scrub audience.csv --purpose newsletter.email --mode blocklist --for mailchimp
+    consent scrub all.csv --purpose newsletter.email --mode blocklist --for brevo
     """,
 )
 @click.argument("file")

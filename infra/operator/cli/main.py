@@ -34,7 +34,9 @@ SECTIONS = [
             "verify": "verify:verify",
         },
     ),
-    Section("Lists for a mailing", {"scrub": "lists:scrub", "links": "links:links"}),
+    Section(
+        "Lists", {"scrub": "lists:scrub", "links": "links:links", "import": "imports:import_file"}
+    ),
     Section("Record", {"record": "record:record", "withdraw": "record:withdraw"}),
     Section(
         "What patients read",

@@ -53,7 +53,7 @@ def test_every_command_fits_and_has_an_example(name: str) -> None:
     """Whoever asks for help sees how it is typed, and nothing is cut off."""
     command = OWN[name]
     text = helped(command, name)
-    assert not [line for line in text.splitlines() if len(line) > 88], text
+    assert not [line for line in text.splitlines() if len(line) > 80], text
     assert "..." not in (command.get_short_help_str(limit=60))
     if isinstance(command, Command):
         assert command.example.startswith(f"consent {name.split(maxsplit=1)[0]}")
