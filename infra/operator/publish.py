@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chalicelib.domain.instants import Instant
+from chalicelib.jobs.catch_up import publish_key
 from chalicelib.notices.differences import Difference
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.edition import PublishedEdition, make_edition
@@ -57,7 +58,7 @@ def publish(
     drafts = Drafts(portal.table)
     try:
         if publishing.is_published(portal.clinics, ready.clinic):
-            _make_portal_key(portal, key_arn)
+            _prepare_keys(portal, key_arn)
             return False
         draft = new_draft(ready.document, ready.clinic.id, author, begun)
         changes = beyond_words(ready, portal, begun)
@@ -72,11 +73,13 @@ def publish(
         raise FileError(f"{ready.clinic.id}: {in_words(error)}") from error
 
 
-def _make_portal_key(portal: Portal, key_arn: str) -> None:
-    """Make the portal's own key where there is none.
+def _prepare_keys(portal: Portal, key_arn: str) -> None:
+    """Publish the key that signs, and make the portal's own key where there is none.
 
-    A table from before the limits across clinics has none.
+    So a list can be certified before the first receipt is signed. A table from before the limits
+    across clinics has no key of the portal's own.
     """
+    publish_key(portal.table, portal.signer)
     if portal.clinics.portal_key() is None:
         portal.clinics.keep_portal_key(new_data_key(portal, PORTAL, key_arn))
 
@@ -112,7 +115,7 @@ def publish_draft(
 
     Return False where it is published already; raise ReviewError.
     """
-    _make_portal_key(portal, key_arn)
+    _prepare_keys(portal, key_arn)
     new = publishing.is_new(portal.clinics, draft.clinic)
     wrapped = new_data_key(portal, draft.clinic, key_arn) if new else None
     return publishing.publish(portal.clinics, ready, draft, by, wrapped_key=wrapped, at=at or now())

@@ -4,12 +4,15 @@ over.
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
 import pytest
 
 from chalicelib.jobs.signing import ReceiptSigning
+from chalicelib.notices.edition import make_edition
+from chalicelib.notices.workflow import Person
 from chalicelib.receipts import jws
 from chalicelib.store import outbox, signatures
 from chalicelib.store.kms_signer import (
@@ -19,8 +22,9 @@ from chalicelib.store.kms_signer import (
     TooLongToSignError,
 )
 from infra.local.aws import REGION
-from infra.operator import signing
+from infra.operator import publish, signing
 from tests.cast import RIGA
+from tests.factories import a_document
 from tests.web.client import Client
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal, a_signing_key
@@ -186,3 +190,16 @@ def test_after_a_rotation_a_new_key_signs_and_both_verify(
         fault for *_, found in signing.check_chains(portal.table, program.clinic) for fault in found
     ] == []
     assert client.get(f"/{RIGA}").status == 200
+
+
+def test_the_key_that_signs_is_published_with_a_clinic(portal: RunningPortal) -> None:
+    """A list can be certified before the first receipt is signed: a new portal makes nobody wait."""
+    alias = a_signing_key(next(_names))
+    kid = KmsSigner(portal.in_process.kms, alias).current(unpublished).kid
+    assert not signatures.is_published(portal.table, kid)
+    beside = replace(portal.in_process, signer=KmsSigner(portal.in_process.kms, alias))
+    ready, author = make_edition(a_document()), Person("Ieva Liepa")
+    approver = Person("Juris Klusums")
+    arn = portal.settings["CLINIC_KEY_ARN"]
+    publish.publish(ready, beside, arn, author=author, approver=approver)
+    assert signatures.is_published(portal.table, kid)
