@@ -197,7 +197,8 @@ def test_the_key_that_signs_is_published_with_a_clinic(portal: RunningPortal) ->
     alias = a_signing_key(next(_names))
     kid = KmsSigner(portal.in_process.kms, alias).current(unpublished).kid
     assert not signatures.is_published(portal.table, kid)
-    beside = replace(portal.in_process, signer=KmsSigner(portal.in_process.kms, alias))
+    settings = portal.in_process.settings._replace(signing_key=alias)
+    beside = replace(portal.in_process, settings=settings)
     ready, author = make_edition(a_document()), Person("Ieva Liepa")
     approver = Person("Juris Klusums")
     arn = portal.settings["CLINIC_KEY_ARN"]
