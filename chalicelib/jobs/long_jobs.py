@@ -26,7 +26,7 @@ from chalicelib.domain.jobs import (
     Result,
 )
 from chalicelib.portal import Portal
-from chalicelib.services.authorized_call import EmptyBody
+from chalicelib.services.authorized_call import EmptyBody, InvalidBodyError
 from chalicelib.services.job_kinds import Chunk, Finished, KeyGoneError, Task, counted
 from chalicelib.services.job_plan import Range, cut_upload, read_form, write_form
 from chalicelib.services.job_registry import KINDS
@@ -268,6 +268,8 @@ def _while_running(current: Job, job: Job, changed: Job) -> Job:
 
 def _reason(error: RejectedError) -> str:
     """Say why a job cannot go on, in a sentence for a person."""
+    if isinstance(error, InvalidBodyError):
+        return " ".join(f"{each['pointer']}: {each['detail']}" for each in error.errors)
     known = {NoFileError: NOTHING_UPLOADED, FileChangedError: CHANGED, KeyGoneError: KEY_GONE}
     return known.get(type(error), str(error) or REFUSED)
 

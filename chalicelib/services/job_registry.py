@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from chalicelib.services.job_import import IMPORT
 from chalicelib.services.job_kinds import JobKind
 from chalicelib.services.job_links import LINKS
 from chalicelib.services.job_scrub import SCRUB
 
-KINDS: Mapping[str, JobKind] = {"links": LINKS, "scrub": SCRUB}
+KINDS: Mapping[str, JobKind] = {"import": IMPORT, "links": LINKS, "scrub": SCRUB}

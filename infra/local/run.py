@@ -132,6 +132,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
             "SIGNING_KEY": outputs["SigningKeyAlias"],
             "FAILURES_QUEUE": outputs["FailuresQueue"],
+            "JOB_BUCKET": outputs["JobBucket"],
             **aws_environment(endpoint_url),
             **variables,
         }

@@ -13,6 +13,8 @@ from chalicelib.presentation.csv_encoding import NAMES
 from chalicelib.presentation.csv_table import DELIMITERS
 from chalicelib.services import jobs
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
+from chalicelib.services.import_files import PARAMETERS, read_rules
+from chalicelib.services.job_import import values_of
 from chalicelib.services.job_registry import KINDS
 from chalicelib.services.jobs import JobView, NewJob, ScopeMissingError
 from chalicelib.web.api.auth import authorize, no_body
@@ -108,21 +110,33 @@ def _read_scrub(body: BodyReader) -> Mapping[str, Any]:
     else:
         known = ", ".join(questions or body.clinic.questions)
         body.error("/purpose", f"A list is for one decision: one of {known}.")
-    choices: dict[str, list[str]] = {
-        "mode": list(Mode),
-        "for": list(Target),
-        "delimiter": list(DELIMITERS),
-        "encoding": list(NAMES),
-    }
-    for name, known_words in choices.items():
-        if name in parameters and parameters[name] not in known_words:
-            body.error(f"/{name}", f"One of: {', '.join(known_words)}.")
+    words: dict[str, list[str]] = {"mode": list(Mode), "for": list(Target)}
+    words |= {"delimiter": list(DELIMITERS), "encoding": list(NAMES)}
+    _check_words(body, parameters, words)
     target = parameters.get("for")
     needs_tool = parameters["mode"] == Mode.BLOCKLIST
     is_tool = target not in {None, Target.SPREADSHEET}
     if (target is not None or needs_tool) and needs_tool != is_tool:
         body.error("/for", "spreadsheet, or a mailing tool with the mode blocklist.")
     return parameters
+
+
+def _read_import(body: BodyReader) -> Mapping[str, Any]:
+    """Read what the call for small files takes in its address, as texts; `dry_run` is a truth."""
+    body.only("kind", "dry_run", "delimiter", "encoding", *PARAMETERS)
+    parameters: dict[str, Any] = _named(body, "delimiter", "encoding", *PARAMETERS)
+    read_rules(values_of(parameters), body.clinic, body.errors)
+    _check_words(body, parameters, {"delimiter": list(DELIMITERS), "encoding": list(NAMES)})
+    parameters["dry_run"] = body.truth("dry_run", default=False)
+    return parameters
+
+
+def _check_words(
+    body: BodyReader, parameters: Mapping[str, Any], choices: Mapping[str, list[str]]
+) -> None:
+    for name, words in choices.items():
+        if name in parameters and parameters[name] not in words:
+            body.error(f"/{name}", f"One of: {', '.join(words)}.")
 
 
 def _named(body: BodyReader, *names: str) -> dict[str, str]:
@@ -138,6 +152,7 @@ def _line(body: BodyReader, name: str) -> str:
 
 
 READERS: Mapping[str, Callable[[BodyReader], Mapping[str, Any]]] = {
+    "import": _read_import,
     "links": _read_links,
     "scrub": _read_scrub,
 }

@@ -456,3 +456,53 @@ def test_each_part_leaves_a_line_in_the_audit(portal: RunningPortal) -> None:
     program.call(f"jobs/{work.id}/cancel", {})
     calls = [line["call"] for line in portal.audit(program.clinic)]
     assert sorted(calls) == ["jobs/cancel", "jobs/scrub", "jobs/scrub/part", "jobs/start"]
+
+
+MOVING = "Email Address,CONFIRM_TIME,OPTIN_TIME\n" + "".join(
+    f'in{number}@example.org,"2024-03-01 10:{number % 60:02d}:00","2024-03-01 09:00:00"\n'
+    for number in range(500)
+)
+SAID = {"from": "mailchimp", "purpose": "newsletter.email", "list": "News"}
+
+
+def test_a_clinic_of_any_size_moves_in(portal: RunningPortal) -> None:
+    """Each line is recorded once, though a part is done twice, with what the call would tell."""
+    program = portal.open_clinic()
+    content = MOVING + "not-an-address,,\nin3@example.org\n"
+    trial = Work(portal, program, "import", **SAID, dry_run=True)
+    trial.upload(content)
+    trial.start()
+    assert trial.run()["state"] == "done"
+    asked = {"subjects": [{"email": "in7@example.org"}], "purposes": ["newsletter.email"]}
+    before = program.call("status", asked).json()["results"][0]["decisions"]["newsletter.email"]
+    assert before["state"] == "never_asked"
+
+    work = Work(portal, program, "import", **SAID)
+    work.upload(content)
+    work.start()
+    plan, parts = work.plan()
+    assert len(parts) > 1
+    for part in [*parts, parts[0], *parts]:
+        assert work.part(plan, part)["go"], work.read()
+    work.step("join")
+    done = work.read()
+    assert (done["counts"], done["faults"]["count"]) == ({"recorded": 500, "rejected": 2}, 2)
+    report = list(csv.DictReader(io.StringIO(fetched(done["download_url"]).decode())))
+    assert [int(row["line"]) for row in report] == list(range(2, 504))
+    told = program.call("status", asked).json()["results"][0]["decisions"]["newsletter.email"]
+    assert (told["channel"], told["assurance"], told["version"]) == ("import", "imported", 1)
+    dry = list(csv.DictReader(io.StringIO(fetched(trial.read()["download_url"]).decode())))
+    assert [row["states"] for row in dry] == [row["states"] for row in report]
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [({}, "/from"), ({**SAID, "tz": "Mars"}, "/tz"), ({**SAID, "dry_run": "yes"}, "/dry_run")],
+)
+def test_what_is_wrong_with_an_import_is_told_at_once(
+    program: Program, said: dict[str, str], pointer: str
+) -> None:
+    """Not after the upload of a large file."""
+    answer = program.call("jobs", {"kind": "import", **said})
+    assert answer.status == 422
+    assert pointer in [error["pointer"] for error in answer.json()["errors"]]
