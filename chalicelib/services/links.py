@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from chalicelib.domain.api_keys import OWN_PAGES
 from chalicelib.domain.consent import QuestionId
@@ -72,6 +73,32 @@ class PersonalLink:
     unsubscribe: str
     manage: str | None
 
+    def url(self, base: str) -> str:
+        """Give the address of the questions."""
+        return f"{base}/{self.link.clinic}?t={self.ask}&lang={self.link.lang}"
+
+    def unsubscribe_url(self, base: str) -> str:
+        """Give the address that stops what the link is about."""
+        return f"{base}/unsubscribe/{self.unsubscribe}"
+
+    def manage_url(self, base: str) -> str | None:
+        """Give the address of the own page; None where the link opens none."""
+        if self.manage is None:
+            return None
+        return f"{base}/manage/{self.manage}?lang={self.link.lang}"
+
+    def headers(self, base: str) -> dict[str, str]:
+        """Give the headers by which a mail program shows a button to unsubscribe (RFC 8058)."""
+        return {
+            "List-Unsubscribe": f"<{self.unsubscribe_url(base)}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+
+
+def opens_own_pages(call: AuthorizedCall[Any]) -> bool:
+    """Tell whether the links that a key makes open patients' own pages."""
+    return OWN_PAGES in call.key.scopes and call.key.member is None
+
 
 def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[PersonalLink]:
     """Make up to a thousand links; the same call with the same Idempotency-Key gives the same ones.
@@ -88,7 +115,7 @@ def make_links(portal: Portal, call: AuthorizedCall[Invitations]) -> list[Person
         raise NothingSharedError
     if not _first_or_same(portal, call, clinic_secret):
         raise UsedForOtherLinksError
-    manages = OWN_PAGES in call.key.scopes and not is_member
+    manages = opens_own_pages(call)
     new = []
     for number, given in enumerate(call.body.invitations):
         invitation = given

@@ -172,6 +172,17 @@ def query(request: Request, name: str) -> str | None:
     return str(value)[:MAX_QUERY]
 
 
+def parameters(request: Request) -> Mapping[str, str]:
+    """Give all query parameters by name, as `query` reads them."""
+    names: Mapping[str, Any] = request.query_params or {}
+    return {str(name): query(request, name) or "" for name in names}
+
+
+def has_type(request: Request, media_type: str) -> bool:
+    """Tell whether a request's body is said to be of a media type."""
+    return _media_type(request) == media_type
+
+
 def language(request: Request, clinic: Clinic) -> str:
     """Give the one of the clinic's languages to answer in.
 

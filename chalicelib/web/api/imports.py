@@ -21,7 +21,7 @@ from chalicelib.services.import_files import (
 )
 from chalicelib.web.api.auth import authorize
 from chalicelib.web.api.body_reader import BodyReader, escaped
-from chalicelib.web.requests import RawBody, query
+from chalicelib.web.requests import RawBody, parameters
 from chalicelib.web.responses import document, table
 
 MAX_ROWS = 2000
@@ -31,18 +31,12 @@ _OF_THE_FILE = ("delimiter", "encoding", "dry_run")
 
 def import_consents(request: Request, clinic: str) -> Response:
     """Import up to two thousand lines of an export, or tell what would become of each."""
-    read = partial(read_import, sent=_parameters(request))
+    read = partial(read_import, sent=parameters(request))
     call = authorize(request, clinic, "imports:write", read, raw=FILE)
     report = import_table(get_portal(), call)
     if FILE.media_type in str(request.headers.get("accept", "")).lower():
         return table(_as_csv(report), "import-report")
     return document(_describe(report))
-
-
-def _parameters(request: Request) -> Mapping[str, str]:
-    """Give what the address says, by name; of a name that is repeated the last."""
-    names: Mapping[str, Any] = request.query_params or {}
-    return {name: query(request, name) or "" for name in names}
 
 
 def read_import(body: BodyReader, sent: Mapping[str, str]) -> ImportCall:
