@@ -19,12 +19,16 @@ from infra.operator.cli.command import Work, command
 from infra.operator.cli.errors import CommandError, Exit, ProblemError
 from infra.operator.cli.files import writing
 from infra.operator.cli.lists import ENCODINGS, read_list
+from infra.operator.cli.long_jobs import begin, carry_out, exit_code
 from infra.operator.cli.output import counted
 from infra.operator.cli.progress import Bar, bar
 from infra.operator.cli.subjects import STDIN
 
 AT_ONCE = 1_000
 """How many links the API makes in one call."""
+
+BY_CALLS = 10_000
+"""A longer list goes by a job."""
 
 COLUMNS = (
     "consent_url",
@@ -94,6 +98,7 @@ class Asked:
     "--delimiter", type=click.Choice(["comma", "semicolon", "tab"]), help="If there is no telling."
 )
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="If the one assumed is wrong.")
+@click.option("--job", "by_job", is_flag=True, help="By a job, however short the list is.")
 @click.pass_obj
 def links(
     work: Work,
@@ -106,6 +111,7 @@ def links(
     column: str | None,
     delimiter: str | None,
     encoding: str | None,
+    by_job: bool,
 ) -> int:
     """Put a personal link into every row of a list (CSV).
 
@@ -126,6 +132,11 @@ def links(
         columns = find_contact_columns(table.dialect.columns, _KINDS, column)
     except (UnreadableTableError, UnclearColumnError) as error:
         raise CommandError(f"{file}: {_with_options(str(error))}") from error
+    as_recognised = delimiter is None and encoding is None  # a job takes neither
+    if by_job or (len(table.rows) > BY_CALLS and as_recognised):
+        if file == STDIN or not as_recognised:
+            raise click.UsageError("A job needs a FILE, and takes no --delimiter or --encoding.")
+        return _by_job(work, Path(file), target, {**wanted, "column": column})
     made = Made()
     asked = list(_asked(table.rows, table.dialect, columns, wanted, made))
     with bar(work.output, "Links", unit="rows") as shown, writing(target) as saved:
@@ -134,6 +145,15 @@ def links(
             saved.write(block)
     _report(work, made, target)
     return Exit.IN_PART if made.faults else Exit.DONE
+
+
+def _by_job(work: Work, source: Path, target: Path, wanted: dict[str, Any]) -> int:
+    asked = {"kind": "links", **{name: value for name, value in wanted.items() if value}}
+    job = carry_out(work, begin(work, asked, source, target))
+    faults = [(each["line"], each["reason"]) for each in job["faults"]["first"]]
+    made = Made(job["counts"].get("links", 0), faults)
+    _report(work, made, target, job["faults"]["count"], job["id"])
+    return exit_code(job)
 
 
 def _with_options(advice: str) -> str:
@@ -234,17 +254,23 @@ def _ended(raw: bytes, dialect: Dialect) -> bytes:
     return raw + dialect.encoding.outward(dialect.line_end)
 
 
-def _report(work: Work, made: Made, target: Path) -> None:
+def _report(
+    work: Work, made: Made, target: Path, count: int | None = None, job: str | None = None
+) -> None:
+    """Tell what came of a list; `count` is how many faults there are where not all are known."""
     made.faults.sort()
+    count = len(made.faults) if count is None else count
     if work.output.as_json:
         faults = [{"line": line, "reason": reason} for line, reason in made.faults]
-        work.output.result({"output": str(target), "links": made.links, "faults": faults})
+        told = {"output": str(target), "links": made.links, "faults": faults}
+        work.output.result({**told, "fault_count": count, "job": job})
         return
-    is_are = "is" if len(made.faults) == 1 else "are"
-    if made.faults:
-        work.output.warn(f"{counted(len(made.faults), 'row')} got no link and {is_are} left out:")
+    if count:
+        is_are = "is" if count == 1 else "are"
+        work.output.warn(f"{counted(count, 'row')} got no link and {is_are} left out:")
     for line, reason in made.faults[:_SHOWN]:
         work.output.say(f"  line {line}: {reason}")
-    if len(made.faults) > _SHOWN:
-        work.output.say("  … --json lists all.")
+    if count > _SHOWN:
+        more = f"consent jobs show {job} --json" if job else "--json"
+        work.output.say(f"  … {more} tells of all.")
     work.output.say(f"{counted(made.links, 'link')}. Saved {target}.", "green")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.receipts.certificates import TYPE, Certificate, verify_certificate
+from chalicelib.receipts.document import read_json_object
 from chalicelib.receipts.errors import UnprovenError
-from chalicelib.receipts.jws import kind_of
+from chalicelib.receipts.jws import decode, kind_of
 from infra.operator.cli.command import Work
 from infra.operator.cli.errors import CommandError
 from infra.operator.cli.files import save
@@ -76,6 +77,11 @@ def save_certificate(signed: str, target: Path) -> Path:
     path = certificate_file(target)
     save(path, f"{signed}\n".encode())
     return path
+
+
+def statement_of(signed: str) -> dict[str, Any]:
+    """Return what a certificate says that was verified before."""
+    return read_json_object(decode(signed.split(".")[1]))
 
 
 def is_certificate(text: str) -> bool:

@@ -35,14 +35,22 @@ SECTIONS = [
         },
     ),
     Section(
-        "Lists", {"scrub": "lists:scrub", "links": "links:links", "import": "imports:import_file"}
+        "Lists",
+        {
+            "scrub": "lists:scrub",
+            "links": "links:links",
+            "import": "imports:import_file",
+            "jobs": "jobs:jobs",
+        },
     ),
     Section("Record", {"record": "record:record", "withdraw": "record:withdraw"}),
     Section(
         "What patients read",
         {"clinic": "notices:clinic", "notice": "notices:notice", "poster": "posters:poster"},
     ),
-    Section("Look after it", {"changes": "changes:changes", "key": "keys:key"}),
+    Section(
+        "Look after it", {"changes": "changes:changes", "audit": "audit:audit", "key": "keys:key"}
+    ),
 ]
 OPERATE = Section("Run a portal (needs this repository)", {"operator": "operate:operator"})
 ENDING = """
