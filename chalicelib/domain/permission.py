@@ -94,6 +94,12 @@ class SubjectQuery:
             )
         return results
 
+    def permits(
+        self, contact: Contact, question: QuestionId, notice: NoticeInForce, at: Instant
+    ) -> bool:
+        """Tell whether everybody who is known under one of the contacts, and was asked, permits."""
+        return self._status(self.known[contact], question, notice, at).permitted
+
     def permission(
         self, question: QuestionId, needs: frozenset[str], notice: NoticeInForce, at: Instant
     ) -> PermissionResult:

@@ -37,6 +37,23 @@ def iter_items(table: Table, clinic: str, *, after: str = "") -> Iterator[Item]:
             )
 
 
+def page_of_people(table: Table, clinic: str, after: str, most: int) -> list[Subject]:
+    """Give so many people of the list behind one, by subject id; fewer only at its end.
+
+    Erased people are among them. What is not given is not read.
+    """
+    found: list[Subject] = []
+    for shard in SHARDS:
+        if shard < after[:1]:
+            continue
+        first = after if after[:1] == shard else ""
+        left = most - len(found)
+        if left:
+            items = table.after_key(person_key(clinic, shard).pk, first, left)
+            found += map(load_person, items)
+    return found
+
+
 def kept_in(item: Item) -> Kept | None:
     """Give what an item holds of a person, as it is stored; None where it holds nobody."""
     return bytes(item.blob) if item.blob else item.body

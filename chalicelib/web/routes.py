@@ -62,6 +62,8 @@ API: Mapping[str, str] = {
     "POST /v1/clinics/{clinic}/history": "api.status:get_history",
     "POST /v1/clinics/{clinic}/scrub": "api.lists:scrub_list",
     "GET /v1/clinics/{clinic}/changes": "api.feeds:list_changes",
+    "GET /v1/clinics/{clinic}/export": "api.feeds:export_contacts",
+    "POST /v1/clinics/{clinic}/export": "api.feeds:export_subjects",
     "POST /v1/clinics/{clinic}/receipts": "api.decisions:record_decision",
     "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:get_receipt",
     "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:record_withdrawal",

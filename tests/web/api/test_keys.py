@@ -24,6 +24,11 @@ CALLS: dict[str, tuple[str, dict[str, Any] | bytes]] = {
     "status": ("status:read", {"subjects": [ANNA]}),
     "history": ("status:read", {"subject": ANNA}),
     "GET changes": ("status:read", {}),
+    "GET export?purpose=newsletter.email": ("export:read", {}),
+    "export": (
+        "export:read",
+        {"purpose": "newsletter.email", "subjects": [{"subject_id": "0" * 32}]},
+    ),
     "receipts": ("receipts:write", {**STAFF, "decisions": {"newsletter.email": "yes"}}),
     "withdrawals": ("receipts:write", {**STAFF, "all": True}),
     "scrub?purpose=newsletter.email": ("status:read", b"email\nanna.ozola@example.org\n"),
@@ -240,7 +245,17 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
             assert _ask(program, name, number).status in {200, 201}
     lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
-    expected = ["receipts", "receipts", "status", "history", "changes", "receipts", "withdrawals"]
+    expected = [
+        "receipts",
+        "receipts",
+        "status",
+        "history",
+        "changes",
+        "export",
+        "export",
+        "receipts",
+        "withdrawals",
+    ]
     expected += [
         "scrub",
         "receipt",
