@@ -2,14 +2,17 @@
 issued.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws, sd_jwt
+from chalicelib.receipts.certificates import TYPE, Certificate, verify_certificate
 from chalicelib.receipts.document import canonical_receipt, read_document
 from chalicelib.receipts.errors import BadSignatureError, UnprovenError
 from chalicelib.receipts.printed_code import read_printed_code
@@ -33,6 +36,40 @@ class VerifiedReceipt:
     by_code: bool = False
     disclosed: Mapping[str, str] = field(default_factory=dict)
     """What came with it in words and its signature covers (RFC 9901)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedList:
+    """A certificate of a list that was verified.
+
+    `clinic` has every question that it ever asked. `part` says which of the two files was given
+    with it: "output", the list that came back, "input", the one that was sent in, "other" for
+    neither, and None where no file came.
+    """
+
+    certificate: Certificate
+    clinic: Clinic
+    expired: bool
+    part: str | None
+
+
+def verify_list(portal: Portal, given: str, content: bytes) -> VerifiedList:
+    """Verify the certificate of a list, and compare a file with it where one was given.
+
+    Raises UnprovenError and its kinds, and UnknownClinicError.
+    """
+    certificate = verify_certificate(given, signatures.jwks(portal.table))
+    published = portal.directory.look_up(certificate.document["clinic"]).published
+    part = None
+    if content:
+        part = certificate.part_of(hashlib.sha256(content).hexdigest()) or "other"
+    clinic = portal.clinics.with_all_past_questions(published)
+    return VerifiedList(certificate, clinic, certificate.expired(portal.clock()), part)
+
+
+def is_certificate(given: str) -> bool:
+    """Tell whether a text says that it is the certificate of a list."""
+    return jws.kind_of(given) == TYPE
 
 
 def verify_receipt(portal: Portal, given: str) -> VerifiedReceipt:

@@ -43,6 +43,9 @@ MAX_PARTS = 8
 MAX_UPLOAD = 256 * 1024
 """How large a form with a file may be, in bytes: a hundred times a signed receipt."""
 
+MAX_RAW_FILE = 4_000_000
+"""How large a list may be that is compared with its certificate: as large as one call answers."""
+
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
@@ -221,6 +224,14 @@ def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str
         raise UnreadableBodyError(kind) from None
 
 
+@dataclass(frozen=True, slots=True)
+class FormWithFiles:
+    """A form: its fields and files as text, and one file byte for byte (b"" where none came)."""
+
+    fields: Mapping[str, list[str]]
+    raw: bytes = b""
+
+
 def form_with_files(request: Request) -> Mapping[str, list[str]]:
     """Read a form sent urlencoded or as multipart/form-data (RFC 7578), files as text.
 
@@ -228,9 +239,18 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
     reader finds what is wrong with it. A browser may send a field and an empty file, or the other
     way round.
     """
+    return form_with_raw_file(request, None).fields
+
+
+def form_with_raw_file(request: Request, raw: str | None) -> FormWithFiles:
+    """Read a form as `form_with_files` does, and the file of the name `raw` byte for byte.
+
+    That file alone may be as large as `MAX_RAW_FILE`.
+    """
     if _media_type(request) == URLENCODED:
-        return form_fields(request, MAX_UPLOAD)
-    body = _body(request, MAX_UPLOAD)
+        return FormWithFiles(form_fields(request, MAX_UPLOAD))
+    most = MAX_UPLOAD + MAX_RAW_FILE if raw else MAX_UPLOAD
+    body = _body(request, most)
     from multipart import MultipartError, MultipartParser, parse_options_header  # noqa: PLC0415 - one page needs it
 
     kind, options = parse_options_header(_content_type(request))
@@ -238,19 +258,25 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
         raise WrongTypeError(kind)
     limits = {
         "part_limit": MAX_PARTS,
-        "partsize_limit": MAX_UPLOAD,
-        "spool_limit": MAX_UPLOAD,
+        "partsize_limit": most,
+        "spool_limit": most,
         "strict": True,
     }
     fields: dict[str, list[str]] = {}
+    content = b""
     try:
         for part in MultipartParser(
             io.BytesIO(body), options.get("boundary", ""), len(body), **limits
         ):
-            fields.setdefault(part.name, []).append(part.raw.decode(errors="replace"))
+            if part.name == raw:
+                content = part.raw or content
+            else:
+                fields.setdefault(part.name, []).append(part.raw.decode(errors="replace"))
     except MultipartError:
         raise UnreadableBodyError(kind) from None
-    return fields
+    if len(body) - len(content) > MAX_UPLOAD:
+        raise TooLargeError(len(body))
+    return FormWithFiles(fields, content)
 
 
 def _media_type(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Verifying a receipt: whoever holds one sees what it proves and what not.
+"""Verifying a receipt or a list's certificate: whoever holds one sees what it proves and what not.
 
 They bring its file, its text or the code on its paper. A code reaches a receipt that may be
 somebody else's, so the page shows what the receipt page shows: never how a decision stood before or
@@ -16,10 +16,16 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day, format_time, format_when, negotiate
 from chalicelib.presentation.templates import render
 from chalicelib.receipts.errors import NotAReceiptError, UnknownKeyError, UnprovenError
-from chalicelib.services.verification import VerifiedReceipt, notice_began_later, verify_receipt
+from chalicelib.services.verification import (
+    VerifiedReceipt,
+    is_certificate,
+    notice_began_later,
+    verify_list,
+    verify_receipt,
+)
 from chalicelib.store.clinics import UnknownClinicError
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.web.requests import form_with_files, mount, query
+from chalicelib.web.requests import form_with_raw_file, mount, query
 from chalicelib.web.responses import html
 from chalicelib.web.typed_fields import Fields
 
@@ -40,14 +46,50 @@ def verify_page(request: Request) -> Response:
 
 def verify(request: Request) -> Response:
     """Verify a receipt that was pasted or uploaded. Nothing is stored."""
-    fields = form_with_files(request)
+    form = form_with_raw_file(request, "list")
+    fields = form.fields
     typed = fields.get("receipt", [""])[0][:MAX_RECEIPT]
     given = _given(fields)
     if given is None:
         return _show(request, 422, kind="nothing")
     if given.startswith("%PDF-"):
         return _show(request, 422, kind="pdf", typed=typed)
+    if is_certificate(given):
+        return _verified_list(request, given, form.raw, typed)
     return _verified(request, given, None, typed)
+
+
+def _verified_list(request: Request, given: str, content: bytes, typed: str) -> Response:
+    try:
+        found = verify_list(get_portal(), given, content)
+    except (UnprovenError, UnknownClinicError):
+        return _show(request, 422, kind="certificate_wrong", typed=typed)
+    document, lang = found.certificate.document, _language(request)
+    clinic, country = found.clinic, found.clinic.country
+    question = clinic.questions.get(document["purpose"])
+    controllers = {each.id: each.name for each in clinic.controllers}
+    page = render(
+        "pages/certificate.html",
+        lang,
+        kind="certificate",
+        clinic=clinic,
+        spoken=lang if lang in clinic.languages else clinic.default_language,
+        question=question,
+        controller=controllers.get(document["controller"], document["controller"]),
+        certificate=document,
+        refused=document["asked"] - document["permitted"],
+        broken=document["rows"] - document["asked"],
+        asked=format_time(document["asked_at"], lang, country),
+        until=format_time(document["valid_until"], lang, country),
+        expired=found.expired,
+        part=found.part,
+        kid=found.certificate.kid,
+        typed="",
+        code=None,
+        root=mount(request),
+        languages=LANGUAGES,
+    )
+    return html(page)
 
 
 def _given(fields: Fields) -> str | None:

@@ -5,13 +5,18 @@ than it says.
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from chalicelib.domain.languages import LANGUAGES
+from chalicelib.domain.lists import ListCounts, Mode
 from chalicelib.receipts import jws
+from chalicelib.receipts.certificates import file_hash
+from chalicelib.services.list_certificates import Certified, issue_certificate
 from chalicelib.store.keys import signature_key
-from chalicelib.web.requests import MAX_UPLOAD
+from chalicelib.web.requests import MAX_RAW_FILE, MAX_UPLOAD
+from infra.__main__ import main
 from tests.cast import RIGA, TBILISI
 from tests.keys import OwnKey
 from tests.store.people import meddle
@@ -280,7 +285,7 @@ def test_a_code_that_is_wrong_in_the_address_is_told(client: Client, portal: Run
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"x" * (MAX_UPLOAD + 1), f"multipart/form-data; boundary={BOUNDARY}"),
+        (b"x" * (MAX_UPLOAD + MAX_RAW_FILE + 1), f"multipart/form-data; boundary={BOUNDARY}"),
         (b"", f"multipart/form-data; boundary={BOUNDARY}"),
         (b"--x\r\n", "multipart/form-data; boundary=x"),
         (b"nothing of the kind", "multipart/form-data; boundary=x"),
@@ -416,3 +421,125 @@ def test_a_kept_signature_that_does_not_hold_is_the_portals_fault(
         portal.in_process, place, json.dumps({**kept, "signature": "A" * len(kept["signature"])})
     )
     assert client.get(f"/verify?code={receipt['code']}").status == 503
+
+
+LIST = b"email,name\nanna.ozola@example.org,Anna\nboris@example.org,Boris\n"
+
+
+def a_list(program: Program, content: bytes = LIST) -> tuple[str, bytes]:
+    """Let a clinic compare a list; give the certificate and the list that came back."""
+    answer = program.call("scrub?purpose=newsletter.email", content, {"Content-Type": "text/csv"})
+    assert answer.status == 200
+    return answer.headers["consent-certificate"], answer.body
+
+
+def test_a_certificate_of_a_list_is_told_in_plain_words(
+    client: Client, portal: RunningPortal
+) -> None:
+    """An inspector sees which clinic compared what, when, and until when it might be used."""
+    program = portal.open_clinic()
+    body = {
+        "subject": {"email": "anna.ozola@example.org"},
+        "decisions": {"newsletter.email": "yes"},
+        "channel": "phone",
+        "effective_at": "2026-11-10T10:00:00+02:00",
+    }
+    assert program.call("receipts", body).status == 201
+    certificate, came_back = a_list(program)
+    page = Page(upload(client, {"file": certificate.encode(), "receipt": b"", "list": came_back}))
+    assert "This certificate is genuine." in page.words
+    assert "The list may be used until" in page.words
+    assert "The file you added is exactly the one that came back." in page.words
+    for told in ("Rows in the list2", "Rows that may be written to1", "What the list is forNews"):
+        assert told in page.words
+    assert "may no longer be used" not in page.words
+    assert page.scripts == 0
+
+
+def test_another_list_and_the_one_before_are_told_apart_from_the_one_that_came_back(
+    client: Client, portal: RunningPortal
+) -> None:
+    """Whoever took the wrong file, or changed one letter, sees it before anybody is written to."""
+    certificate, came_back = a_list(portal.open_clinic())
+    before = upload(client, {"receipt": certificate.encode(), "list": LIST})
+    assert "This is the list before it was compared" in before.text
+    changed = upload(client, {"receipt": certificate.encode(), "list": came_back[:-1] + b"x"})
+    assert (changed.status, "This is another list" in changed.text) == (200, True)
+    without = upload(client, {"receipt": certificate.encode(), "list": b""})
+    assert "The file you added" not in without.text
+
+
+def test_an_expired_certificate_says_so_first(client: Client, portal: RunningPortal) -> None:
+    """A list of last month is the breach: nobody overlooks that it is one."""
+    program = portal.open_clinic()
+    _, came_back = a_list(program)
+    certified = Certified(
+        program.clinic,
+        None,
+        "newsletter.email",
+        Mode.PERMITTED,
+        None,
+        file_hash(LIST),
+        file_hash(came_back),
+        ListCounts(),
+        "2026-01-02T08:00:00.000Z",
+    )
+    signed = issue_certificate(portal.in_process, certified).signed
+    page = Page(upload(client, {"receipt": signed.encode(), "list": came_back}))
+    assert "This list may no longer be used" in page.words
+    assert "It was valid until" in page.words
+    assert "may be used until" not in page.words
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_certificate_that_was_changed_proves_nothing_in_any_language(
+    client: Client, portal: RunningPortal, lang: str
+) -> None:
+    """Nobody can give a list another day."""
+    certificate, _ = a_list(portal.open_clinic())
+    head, payload, signature = certificate.split(".")
+    wrong = ".".join([head, payload[:-3] + "AAA", signature])
+    answer = client.post(f"/verify?lang={lang}", {"receipt": wrong})
+    assert answer.status == 422
+    right = client.post(f"/verify?lang={lang}", {"receipt": certificate})
+    assert right.status == 200
+    assert certificate not in right.text
+
+
+def test_a_list_as_large_as_a_call_answers_is_compared_and_a_larger_file_is_refused(
+    client: Client, portal: RunningPortal
+) -> None:
+    """The list alone may be large: a receipt never is."""
+    certificate, _ = a_list(portal.open_clinic())
+    large = b"x" * 3_900_000
+    answer = upload(client, {"receipt": certificate.encode(), "list": large})
+    assert (answer.status, "This is another list" in answer.text) == (200, True)
+    too_large = upload(client, {"receipt": certificate.encode(), "list": large + b"x" * 500_000})
+    assert too_large.status == 413
+    receipt = upload(client, {"receipt": b"", "file": b"x" * (MAX_UPLOAD + 1)})
+    assert receipt.status == 413
+
+
+def test_the_operators_command_checks_a_certificate_with_its_list(
+    client: Client,
+    portal: RunningPortal,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An inspector needs the two files and the public keys, and no portal."""
+    certificate, came_back = a_list(portal.open_clinic())
+    keys, signed, listed = (tmp_path / name for name in ("jwks.json", "a.jwt", "a.csv"))
+    keys.write_text(client.get("/.well-known/jwks.json").text)
+    signed.write_text(f"{certificate}\n")
+    listed.write_bytes(came_back)
+    command = ["verify", str(signed), "--list", str(listed), "--jwks", str(keys)]
+    assert main(command) == 0
+    assert "genuine" in capsys.readouterr().out
+    listed.write_bytes(came_back + b"eve@example.org,Eve\n")
+    assert main(command) == 1
+    assert "is not the list" in " ".join(capsys.readouterr().err.split())
+    head, payload, signature = certificate.split(".")
+    signed.write_text(".".join([head, payload[:-3] + "AAA", signature]))
+    listed.write_bytes(came_back)
+    assert main(command) == 1
+    assert "NOT PROVEN" in capsys.readouterr().err
