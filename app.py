@@ -1,9 +1,9 @@
 """Names the Lambda functions of the patient consent portal, and what each one calls.
 
 The first has pages for patients, an API for clinics' programs and staff, and short addresses for QR
-codes. The second does what follows a decision, the third and fourth run by the clock, the fifth
-takes what the mail service reports. The sixth plans and joins long jobs, the seventh does one part
-of one; the state machine of jobs calls both.
+codes. The second does what follows a decision, the third and the sixth run by the clock, the fourth
+calls recipients' programs, the fifth takes what the mail service reports. The seventh plans and
+joins long jobs, the eighth does one part of one; the state machine of jobs calls both.
 """
 
 from collections.abc import Callable, Mapping
@@ -94,9 +94,26 @@ def catch_up(event: CloudWatchEvent) -> None:
                 portal.clock(),
                 until(SIGNING_STOPS_BEFORE),
             ),
+            partial(jobs.tell_recipients, portal.table, until(SIGNING_STOPS_BEFORE), first),
             partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
         ]
     )
+
+
+# The template says what wakes it: places in the queues of recipients, by the stream, and the clock.
+@app.lambda_function(name="send_webhooks")
+def send_webhooks(event: dict[str, Any], context: Any) -> None:
+    """Call the programs of recipients: at once behind the stream, again by the clock."""
+    from chalicelib.jobs import webhooks  # noqa: PLC0415 - as above
+    from chalicelib.messages.webhook_transport import WebhookTransport  # noqa: PLC0415 - as above
+
+    portal = get_portal()
+    transport = WebhookTransport(loopback=portal.settings.webhooks_to_loopback)
+    out_of_time = _out_of_time(context)
+    sending = webhooks.WebhookSending(
+        portal.table, portal.clinics, transport, portal.clock, out_of_time
+    )
+    webhooks.handle(sending, event)
 
 
 # The address is a placeholder: the template puts the topic in its place to which SES reports.

@@ -18,6 +18,7 @@ from app import (  # noqa: E402 - after the collector is off
     job_part,
     job_steps,
     post_events,
+    send_webhooks,
 )
 from chalicelib import snapshot  # noqa: E402
 from chalicelib.portal import warm  # noqa: E402
@@ -31,6 +32,7 @@ __all__ = [
     "job_part",
     "job_steps",
     "post_events",
+    "send_webhooks",
 ]
 
 portal = warm()

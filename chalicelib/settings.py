@@ -44,9 +44,10 @@ class Settings(NamedTuple):
     the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
     minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
-    `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without them
-    there are no jobs. `security_contact` is where somebody who found a weakness writes (RFC 9116); empty, it is
-    security@ at the portal's own domain (RFC 2142).
+    `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without
+    them there are no jobs. `security_contact` is where somebody who found a weakness writes (RFC
+    9116); empty, it is security@ at the portal's own domain (RFC 2142). `webhooks_to_loopback` lets
+    webhooks lead to this machine, for trying things out: the template never sets it.
     """
 
     table: str
@@ -62,6 +63,7 @@ class Settings(NamedTuple):
     clinic_posts_per_second: int = CLINIC_POSTS_PER_SECOND
     job_bucket: str = ""
     job_machine: str = ""
+    webhooks_to_loopback: bool = False
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -116,6 +118,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         int(posts),
         environ.get("JOB_BUCKET", ""),
         environ.get("JOB_MACHINE", ""),
+        environ.get("WEBHOOKS_TO_LOOPBACK") == "1",
     )
 
 

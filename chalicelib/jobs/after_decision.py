@@ -11,13 +11,13 @@ from typing import Any
 
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
-from chalicelib.jobs import overwrites
+from chalicelib.jobs import overwrites, recipient_events
 from chalicelib.jobs.signing import GROUP, ReceiptSigning, note_signed
 from chalicelib.messages.delivery import Delivery
 from chalicelib.store import outbox
 from chalicelib.store.keys import Key
 from chalicelib.store.kms_signer import Signer
-from chalicelib.store.outbox import NO_MESSAGE, OutboxItem
+from chalicelib.store.outbox import NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
 from chalicelib.store.table import Table
 
 Record = Mapping[str, Any]
@@ -33,6 +33,9 @@ def handle(
 ) -> dict[str, Any]:
     """Work through a batch of stream records: count and sign every receipt, then send in time.
 
+    Before a receipt is signed, the deliveries to recipients are written that follow from it;
+    `jobs.webhooks` sends them.
+
     Gives the numbers of the records whose receipts the table would not take just now, as Lambda
     wants them (ReportBatchItemFailures): the stream sends those, and what comes behind them, again.
     What cannot be signed is not among them: sent again it would hold up those behind it, and the
@@ -46,6 +49,8 @@ def handle(
         items = outbox.still_there(table, [_key(record) for record in left])
         signing = ReceiptSigning(table, signer, out_of_time)
         items = _count_and_sign(table, signing, items)
+        notices = [item for item in items if item.entry.kind == RECIPIENT_NOTICE]
+        recipient_events.carry_notices(table, notices, out_of_time)
         if delivery is not None:
             delivery.carry_new(items, out_of_time)
         contended = {item.key for item in items if item.number in signing.report.contended}

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, moment
-from chalicelib.jobs import signing, withdrawal_orders
+from chalicelib.jobs import recipient_events, signing, withdrawal_orders
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
-from chalicelib.store import changes, erasures, signatures
+from chalicelib.store import changes, erasures, outbox, signatures
 from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
@@ -134,6 +134,15 @@ def publish_key(table: Table, signer: Signer | None) -> None:
         signer.current(lambda jwk: signatures.keep_key(table, jwk))
     except SigningUnavailableError as error:
         log.log().warning("no key to publish", reason=str(error))
+
+
+def tell_recipients(table: Table, out_of_time: OutOfTime, first: int = 0) -> None:
+    """Write what recipients of erased and restricted people's data are told, and still waits."""
+    try:
+        notices = outbox.recipient_notices(table, first)
+        recipient_events.carry_notices(table, notices, out_of_time)
+    finally:
+        log.flush()
 
 
 def send_waiting(delivery: Delivery, out_of_time: OutOfTime) -> None:

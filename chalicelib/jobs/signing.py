@@ -21,6 +21,7 @@ from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
+from chalicelib.jobs import recipient_events
 from chalicelib.receipts import jws
 from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import UnprovenError
@@ -144,9 +145,14 @@ class ReceiptSigning:
     def sign_items(self, items: Sequence[OutboxItem]) -> list[OutboxItem]:
         """Count and sign the receipts of a few items, in one transaction if that goes.
 
-        Gives the items as they are then; in the table they are as they were.
+        Gives the items as they are then; in the table they are as they were. First the deliveries
+        to recipients are written: what is signed has been told to all of them.
         """
-        unsigned = [item for item in items if item.unsigned]
+        waiting = [item for item in items if item.unsigned]
+        untold = recipient_events.write_deliveries(self.table, waiting) if waiting else {}
+        self.report.left.update(untold)
+        self.report.failed += len(untold)
+        unsigned = [item for item in waiting if item.number not in untold]
         signed = self._sign_group(unsigned) if unsigned else set()
         return [
             item.now_signed() if item.unsigned and item.number in signed else item for item in items

@@ -181,7 +181,7 @@ class Delivery:
         What those hold the clinic's key alone can read, until they are expanded.
         """
         for item in items:
-            sendable = self.transport and item.entry.kind != outbox.NO_MESSAGE
+            sendable = self.transport and item.entry.kind not in outbox.SILENT
             if sendable or item.entry.kind == outbox.LINK_REQUEST:
                 yield item
 

@@ -54,8 +54,15 @@ LINK_REQUEST = "wanted"
 """The kind of an item that asks for a link, before anybody looked whose it is: its subject is its
 own key."""
 
+RECIPIENT_NOTICE = "recipients"
+"""The kind of an item that nobody reads as a message: whom the person's data was disclosed to is to
+hear of what stands under `to` (GDPR Art. 19)."""
+
 LETTERS = frozenset(ReminderKind)
 """The kinds of items that nobody asked for: they wait in a queue of their own."""
+
+SILENT = frozenset({NO_MESSAGE, RECIPIENT_NOTICE})
+"""The kinds of items of which no person gets a message."""
 
 UNREADABLE = "unreadable"
 """What an item is called that holds something nobody can read: it is set aside, and holds up
@@ -189,7 +196,7 @@ def queued(table: Table, queue: Queue, clinic: str) -> Iterator[OutboxItem]:
     for shard in SHARDS:
         for stored in table.partition(queue("", shard).pk, f"{clinic}#"):
             item = _read(stored)
-            if item.entry.kind != NO_MESSAGE:
+            if item.entry.kind not in SILENT:
                 yield item
 
 
@@ -211,7 +218,16 @@ def due_items(
             if out_of_time():
                 return
             item = _read(stored)
-            if item.entry.kind != NO_MESSAGE and item.entry.due <= now:
+            if item.entry.kind not in SILENT and item.entry.due <= now:
+                yield item
+
+
+def recipient_notices(table: Table, first: int = 0) -> Iterator[OutboxItem]:
+    """Give the items that recipients of a person's data are to hear of, from a shard on."""
+    for shard in shards_from(first):
+        for stored in table.partition(outbox_key("", shard).pk, ""):
+            item = _read(stored)
+            if item.entry.kind == RECIPIENT_NOTICE:
                 yield item
 
 
@@ -396,6 +412,12 @@ def outbox_write(
         to=to,
     )
     return Put(outbox_key(clinic, receipt.id), {"body": entry.stored(), "blob": blob})
+
+
+def recipient_notice(clinic: str, subject: str, number: str, event: str, at: Instant) -> Put:
+    """Give the item by which recipients of a person's data hear of an event (GDPR Art. 19)."""
+    entry = OutboxEntry(RECIPIENT_NOTICE, clinic, subject, "", "", at=at, to=event)
+    return Put(outbox_key(clinic, number), {"body": entry.stored()})
 
 
 def unsigned_write(clinic: str, subject: str, version: int, receipt: str) -> Put:

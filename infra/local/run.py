@@ -117,7 +117,8 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
     with contextlib.ExitStack() as stack:
         office, variables = stack.enter_context(post_office(folder / "mailbox.jsonl"))
         # The emulator does not pass the request's domain to its functions.
-        addressed = {**variables, "PUBLIC_URL": base_url}
+        # Webhooks may lead to programs on this machine, for trying them out.
+        addressed = {**variables, "PUBLIC_URL": base_url, "WEBHOOKS_TO_LOOPBACK": "1"}
         aws = ministack(data, log=folder / "ministack.log", variables=addressed)
         endpoint_url = stack.enter_context(aws)
         os.environ.update(aws_environment(endpoint_url))

@@ -6,6 +6,7 @@ from pathlib import Path
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
 from chalicelib.settings import BUDGETS, LETTERS_PER_ROUND
+from chalicelib.store.keys import QUEUED
 from infra.local.template import template
 from infra.operator.deploy import PARAMETERS
 
@@ -69,3 +70,20 @@ def test_the_streams_function_answers_for_single_records() -> None:
         "AfterReceiptDynamodbEventSource"
     ]
     assert source["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_webhooks_lead_to_no_machine_of_the_stack() -> None:
+    """What is for trying things out on one machine is never set in AWS."""
+    written = (ROOT / "infra" / "template.yaml").read_text(encoding="utf-8")
+    assert "LOOPBACK" not in written
+    assert "WEBHOOKS_TO_LOOPBACK" not in (ROOT / ".chalice/config.json").read_text()
+
+
+def test_webhooks_have_a_reader_of_the_stream_of_their_own() -> None:
+    """A recipient that is slow keeps back neither signatures nor messages."""
+    events = TEMPLATE["Resources"]["SendWebhooks"]["Properties"]["Events"]
+    [filtered] = events["QueuedNow"]["Properties"]["FilterCriteria"]["Filters"]
+    assert f'{{"prefix":"{QUEUED}"}}' in filtered["Pattern"]
+    after = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Events"]
+    assert QUEUED not in str(after)
+    assert events["TriedAgain"]["Properties"]["Schedule"] == "rate(5 minutes)"

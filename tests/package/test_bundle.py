@@ -223,6 +223,7 @@ def test_the_function_may_do_no_more_than_it_must() -> None:
         "CatchUpRole",
         "HousekeepingRole",
         "PostEventsRole",
+        "SendWebhooksRole",
     ):
         signs = name in {"AfterReceiptRole", "CatchUpRole"}
         assert ("kms:Sign" in json.dumps(template["Resources"][name])) is signs, (
