@@ -1,9 +1,9 @@
 """Names the Lambda functions of the patient consent portal, and what each one calls.
 
 The first has pages for patients, an API for clinics' programs and staff, and short addresses for QR
-codes. The second does what follows a decision, the third and the sixth run by the clock, the fourth
-calls recipients' programs, the fifth takes what the mail service reports. The seventh plans and
-joins long jobs, the eighth does one part of one; the state machine of jobs calls both.
+codes. The second does what follows a decision, the third and the last run by the clock, the fourth
+calls recipients' programs, the fifth takes what the mail service reports. The sixth plans and joins
+long jobs, the seventh does one part of one; the state machine of jobs calls both.
 """
 
 from collections.abc import Callable, Mapping

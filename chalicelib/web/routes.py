@@ -97,6 +97,12 @@ API: Mapping[str, str] = {
     "GET /v1/clinics/{clinic}/notices/{version}/preview": "api.notices:preview_notice",
     "POST /v1/clinics/{clinic}/notices/{version}/approve": "api.notices:approve_notice",
     "POST /v1/clinics/{clinic}/notices/{version}/publish": "api.notices:publish_notice",
+    "GET /v1/clinics/{clinic}/webhooks": "api.webhooks:list_webhooks",
+    "GET /v1/clinics/{clinic}/webhooks/{name}": "api.webhooks:get_webhook",
+    "PUT /v1/clinics/{clinic}/webhooks/{name}": "api.webhooks:put_webhook",
+    "DELETE /v1/clinics/{clinic}/webhooks/{name}": "api.webhooks:delete_webhook",
+    "POST /v1/clinics/{clinic}/webhooks/{name}/rotate": "api.webhooks:rotate_webhook_secret",
+    "POST /v1/clinics/{clinic}/webhooks/{name}/test": "api.webhooks:test_webhook",
 }
 FROM_ANYWHERE = {"POST /unsubscribe/{token}"}
 """Forms that work without a page of the portal: one-click unsubscribing (RFC 8058)."""

@@ -150,15 +150,26 @@ class Program:
         self.key = key
         self.client = client or Client()
 
-    def call(self, name: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
-        """POST a body: JSON, or bytes as they are."""
+    def call(
+        self,
+        name: str,
+        body: object,
+        headers: Mapping[str, str] | None = None,
+        method: str = "POST",
+    ) -> Answer:
+        """POST a body, or PUT it: JSON, or bytes as they are."""
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"Content-Type": "application/json", **self._authorization(), **(headers or {})}
-        return self.client.send("POST", f"/v1/clinics/{self.clinic}/{name}", sent, given)
+        return self.client.send(method, f"/v1/clinics/{self.clinic}/{name}", sent, given)
+
+    def ask(self, method: str, name: str) -> Answer:
+        """GET what is asked for, or DELETE it."""
+        target = f"/v1/clinics/{self.clinic}/{name}"
+        return self.client.send(method, target, b"", self._authorization())
 
     def get(self, name: str) -> Answer:
         """GET what is asked for."""
-        return self.client.get(f"/v1/clinics/{self.clinic}/{name}", self._authorization())
+        return self.ask("GET", name)
 
     def delete(self, name: str) -> Answer:
         """DELETE what is named."""

@@ -42,6 +42,9 @@ MAX_IDEMPOTENCY_KEY = 200
 MOST_REMEMBERED = 10_000
 """How many keys a process remembers to have opened a clinic."""
 
+_WITH_BODY = frozenset({"POST", "PUT"})
+"""The methods of calls whose body is read."""
+
 Reader = Callable[[BodyReader], Body]
 """Reads the body of one call into its value."""
 
@@ -76,7 +79,7 @@ def authorize(
     idempotency_key = _idempotency_key(request)
     if raw is not None:
         check_raw_headers(request, raw)
-    elif request.method == "POST":
+    elif request.method in _WITH_BODY:
         check_json_headers(request)
     opening = (clinic, secret)
     if opening not in portal.keys_seen:
@@ -127,7 +130,7 @@ def _read(
 
 
 def _body_sent(request: Request, *, optional: bool) -> Mapping[str, Any]:
-    if request.method != "POST" or (optional and not request.raw_body):
+    if request.method not in _WITH_BODY or (optional and not request.raw_body):
         return {}
     return json_body(request)
 

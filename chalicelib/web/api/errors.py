@@ -13,6 +13,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.cursors import CursorTooOldError, UnknownCursorError
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.jobs import JobStateError
+from chalicelib.domain.webhooks import MOST_WEBHOOKS
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.workflow import (
     BeyondWordsError,
@@ -35,6 +36,11 @@ from chalicelib.services.keys import (
 from chalicelib.services.links import NothingSharedError, UsedForOtherLinksError
 from chalicelib.services.lists import MAX_BYTES, MAX_ROWS, LongListError, UnknownPurposeError
 from chalicelib.services.notices import UnknownLanguageError
+from chalicelib.services.webhooks import (
+    NoSecretError,
+    TooManyWebhooksError,
+    WebhookDisabledError,
+)
 from chalicelib.web.errors import FAMILIES, Problem, View, check_length, family_of, log_fault
 from chalicelib.web.requests import LargeListError, NoListError
 from chalicelib.web.responses import problem
@@ -98,6 +104,10 @@ UNKNOWN_SUBJECT_ID = Problem(
 )
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
 INVALID_LIMIT = Problem(422, "Invalid limit", "A number from {least} to {most}, or none.")
+
+WEBHOOK_NAME = Problem(
+    400, "Not a name", "1 to 64 lower-case letters, digits, _ and -, no _ or - at the beginning."
+)
 
 # The subject
 WHOSE_DECISION = Problem(
@@ -188,6 +198,17 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     WrongBlocklistError: Problem(400, "No such blocklist", "{error}"),
     BeyondWordsError: Problem(409, "More than words changed", "{error}."),
     ReviewError: Problem(409, "Not now", "{error}."),
+    TooManyWebhooksError: Problem(
+        409, "Too many recipients", f"A clinic has {MOST_WEBHOOKS} at most. Nothing was stored."
+    ),
+    WebhookDisabledError: Problem(
+        409,
+        "The recipient is disabled",
+        "Nothing is sent to it. Put it again when it works: what waits goes out then.",
+    ),
+    NoSecretError: Problem(
+        409, "No secret", "The recipient gets e-mails, which are not signed. Nothing was changed."
+    ),
 }
 """What the API answers to an error: to the nearest class above it that is in this table."""
 
