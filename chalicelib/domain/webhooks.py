@@ -226,7 +226,7 @@ def _delivery_id(webhook: Webhook, event: Event) -> str:
 
 def first_id_at(at: Instant) -> str:
     """Give what the ids of deliveries of one moment begin with."""
-    return f"msg_{int(moment(at).timestamp() * 1000):012x}"
+    return f"msg_{max(0, int(moment(at).timestamp() * 1000)):012x}"
 
 
 def event_of_receipt(

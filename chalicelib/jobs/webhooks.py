@@ -5,6 +5,7 @@ message (docs/decisions/0028-webhooks.md). Recipients are called side by side, e
 AT_ONCE_EACH times at once; the table is read and written by one thread alone.
 """
 
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -217,7 +218,7 @@ class WebhookSending:
     def _read_ahead(self, turn: _Turn) -> bool:
         """Read the next deliveries of a recipient; drop places that lead to nothing."""
         while True:
-            places = [place for place, _ in zip(turn.places, range(READ_AHEAD), strict=False)]
+            places = list(itertools.islice(turn.places, READ_AHEAD))
             if not places:
                 return False
             clinic = turn.kept.webhook.clinic

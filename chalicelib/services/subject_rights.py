@@ -1,5 +1,6 @@
 """Erasing a person, and restricting what is done with their data (GDPR Art. 17, 18)."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from chalicelib.domain.identity import People, SeveralPeopleError, all_subjects
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.retention import proof_until
 from chalicelib.domain.subjects import Subject
+from chalicelib.domain.webhooks import EventType
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
-from chalicelib.store import audit, changes, contact_places, erasures
+from chalicelib.store import audit, changes, contact_places, erasures, outbox
 from chalicelib.store.changes import SubjectEvent
 from chalicelib.store.writes import Write
 
@@ -77,6 +79,8 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     """
     published = portal.directory.look_up(clinic).published
     audited = audit.line(clinic, by, "erasures", now, [subject])
+    number = secrets.token_hex(16)
+    notice = outbox.recipient_notice(clinic, subject, number, EventType.ERASED, now)
 
     def change(person: Subject) -> tuple[Subject, Instant, Sequence[Write]] | None:
         if person.erased or not recheck(person):
@@ -84,7 +88,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
         until = proof_until(person, published.published, published.clinic.proof_kept, now)
         after, writes = erasures.erasure_writes(clinic, person, until)
         told = changes.event_write(portal.table, clinic, subject, SubjectEvent.ERASED, now)
-        return after, until, [*writes, told, audited]
+        return after, until, [*writes, told, notice, audited]
 
     try:
         after = contact_places.update_person(portal.table, clinic, subject, change)
@@ -102,6 +106,8 @@ def restrict(
     Errors as `erase`.
     """
     audited = audit.line(clinic, by, "restrictions", now, [subject])
+    kind = EventType.RESTRICTED if restricted else EventType.UNRESTRICTED
+    notice = outbox.recipient_notice(clinic, subject, secrets.token_hex(16), kind, now)
     unchanged: Subject | None = None
 
     def change(person: Subject) -> tuple[Subject, Instant | None, Sequence[Write]] | None:
@@ -113,9 +119,9 @@ def restrict(
         event = SubjectEvent.RESTRICTED if restricted else SubjectEvent.UNRESTRICTED
         told = changes.event_write(portal.table, clinic, subject, event, now)
         if restricted:
-            return person.restrict(now), None, [told, audited]
+            return person.restrict(now), None, [told, notice, audited]
         # The next hourly round works out what is due from now on.
-        return person.restrict(None), now, [told, audited]
+        return person.restrict(None), now, [told, notice, audited]
 
     try:
         changed = contact_places.update_person(portal.table, clinic, subject, change)

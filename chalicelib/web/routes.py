@@ -103,6 +103,14 @@ API: Mapping[str, str] = {
     "DELETE /v1/clinics/{clinic}/webhooks/{name}": "api.webhooks:delete_webhook",
     "POST /v1/clinics/{clinic}/webhooks/{name}/rotate": "api.webhooks:rotate_webhook_secret",
     "POST /v1/clinics/{clinic}/webhooks/{name}/test": "api.webhooks:test_webhook",
+    "POST /v1/clinics/{clinic}/webhooks/{name}/replay": "api.webhook_deliveries:replay_webhook",
+    "GET /v1/clinics/{clinic}/deliveries": "api.webhook_deliveries:list_deliveries",
+    "POST /v1/clinics/{clinic}/deliveries/{delivery}/acknowledge": (
+        "api.webhook_deliveries:acknowledge_delivery"
+    ),
+    "POST /v1/clinics/{clinic}/deliveries/{delivery}/redeliver": (
+        "api.webhook_deliveries:redeliver"
+    ),
 }
 FROM_ANYWHERE = {"POST /unsubscribe/{token}"}
 """Forms that work without a page of the portal: one-click unsubscribing (RFC 8058)."""

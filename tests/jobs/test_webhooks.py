@@ -319,6 +319,20 @@ def test_a_recipient_that_is_down_costs_a_round_three_tries(portal: Portal, cloc
     assert queued(portal) == 20
 
 
+def test_one_round_sends_all_that_is_due() -> None:
+    """Whatever is read ahead is sent too."""
+    with in_memory() as (portal, clock, _):
+        recipient = a_recipient(portal).webhook
+        deliveries_ = [
+            new_delivery(recipient, Event(EventType.TEST, NOON, str(number)))
+            for number in range(2 * webhooks.READ_AHEAD + 1)
+        ]
+        webhook_deliveries.write_new(portal.table, deliveries_)
+        program = Program()
+        sending(portal, program, clock).send_due()
+        assert len(program.taken) == len(deliveries_)
+
+
 def test_a_second_secret_signs_for_a_day(portal: Portal, clock: Clock) -> None:
     """A program changes its secret without missing a call."""
     kept = a_recipient(portal)

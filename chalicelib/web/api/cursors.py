@@ -13,11 +13,18 @@ def cursor_sent(request: Request) -> str:
 
     Raises RefusedError for what no list gave.
     """
-    cursor = query(request, "cursor")
+    after = cursor_read(query(request, "cursor") or "")
+    if after is None:
+        raise RefusedError(UNKNOWN_CURSOR)
+    return after
+
+
+def cursor_read(cursor: str) -> str | None:
+    """Read a cursor as `cursor_for` wrote it; None for what no list gave."""
     try:
-        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
+        return base64.urlsafe_b64decode(cursor).decode()
     except ValueError:
-        raise RefusedError(UNKNOWN_CURSOR) from None
+        return None
 
 
 def cursor_for(last: str) -> str:

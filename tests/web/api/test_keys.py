@@ -88,6 +88,13 @@ CALLS: dict[str, tuple[str, dict[str, Any] | bytes]] = {
     "GET webhooks/{name}": ("webhooks:read", {}),
     "webhooks/{name}/rotate": ("webhooks:write", {}),
     "webhooks/{name}/test": ("webhooks:write", {}),
+    "webhooks/{name}/replay": (
+        "webhooks:write",
+        {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"},
+    ),
+    "GET deliveries": ("webhooks:read", {}),
+    "deliveries/{delivery}/acknowledge": ("webhooks:write", {}),
+    "deliveries/{delivery}/redeliver": ("webhooks:write", {}),
     "DELETE webhooks/{name}": ("webhooks:write", {}),
     "erasures": ("subjects:erase", {"subject": ANNA}),
     "restrictions": ("subjects:erase", {"subject": ANNA, "restricted": True}),
@@ -109,7 +116,7 @@ def _method_and_address(name: str) -> tuple[str, str]:
 def _target(name: str, number: str = "0" * 32) -> str:
     _, address = _method_and_address(name)
     parts = {"receipt": number, "version": "8.8", "publication": number, "place": "1"}
-    parts["name"] = "newsletter-tool"
+    parts |= {"name": "newsletter-tool", "delivery": f"msg_{number}"}
     return address.format(**parts, key="key_0", job=number)
 
 
@@ -251,7 +258,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
     # With the same Idempotency-Key a publication has the receipt's id: so the calls below find it.
     program.call("publications", CALLS["publications"][1], {"Idempotency-Key": "1"})
     for name in CALLS:
-        if not any(part in name for part in ("notices", "keys/", "{job}")):
+        if not any(part in name for part in ("notices", "keys/", "deliveries/", "{job}")):
             assert _ask(program, name, number).status in {200, 201, 202}
     lines = portal.audit(program.clinic)
     calls = [line["call"] for line in lines]
@@ -291,6 +298,8 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
         "webhooks/show",
         "webhooks/rotate",
         "webhooks/test",
+        "webhooks/replay",
+        "deliveries",
         "webhooks/delete",
         "erasures",
         "restrictions",
