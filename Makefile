@@ -62,6 +62,11 @@ scale: venv ## the same on a table with very many people (PEOPLE="100000 1000000
 	@$(VENV) -c "from infra.build import tools; tools.java(); tools.dynamodb_local_folder()"
 	@$(VENV) -m bench.scale $(PEOPLE)
 
+.PHONY: scale-jobs
+
+scale-jobs: venv ## jobs on the local AWS: rows a second, round trips, memory (ROWS=100000 KINDS="scrub links")
+	@$(VENV) -m bench.jobs $(or $(ROWS),100000) $(KINDS)
+
 FILE ?= infra/clinics/riga-aesthetics.yaml
 .PHONY: check-clinic publish key keys revoke
 

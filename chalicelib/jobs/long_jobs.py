@@ -189,7 +189,8 @@ def _join(task: Task, _event: Event) -> dict[str, Any]:
     dialect = read_form(files.whole(_form_of(plan.id))) if plan.etag else None
     name = f"result-{plan.id}"
     content = _pieces(files, kind.head(task, dialect), parts)
-    size, sha256 = files.write_all(name, content, kind.media_type)
+    media_type, _ = kind.written_as(job.parameters)
+    size, sha256 = files.write_all(name, content, media_type)
     faults = _join_faults(files, parts)
     began_at = min((part.began_at for part in parts), default=task.portal.clock())
     rows = sum(part.rows for part in parts)

@@ -8,6 +8,7 @@ a part it may do again, with the same result: a part that was lost on its way is
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.contacts import Contact
@@ -18,6 +19,9 @@ from chalicelib.portal import Portal
 from chalicelib.presentation.csv_table import Dialect
 from chalicelib.services.authorized_call import AuthorizedCall, Body
 from chalicelib.store import jobs
+
+JSON_LINES = "jsonl"
+"""The `format` of a result that is not CSV."""
 
 
 class KeyGoneError(RejectedError):
@@ -111,6 +115,12 @@ class JobKind:
     shards: int = 0
     check: Callable[[Task, Dialect], None] | None = None
     certify: Callable[[Task, Finished], str] | None = None
+
+    def written_as(self, parameters: Mapping[str, Any]) -> tuple[str, str]:
+        """Give the media type of the result, and the name under which it is saved."""
+        if parameters.get("format") == JSON_LINES:
+            return "application/jsonl", self.file_name.replace(".csv", ".jsonl")
+        return self.media_type, self.file_name
 
     @property
     def uploads(self) -> bool:

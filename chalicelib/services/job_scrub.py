@@ -63,7 +63,7 @@ def scrub_part(task: Task, chunk: Chunk) -> Work:
     scrubbed = scrub_rows(task.portal, asked, rows)
     counts = scrubbed.counts
     listed = {"purpose": asked.question.id, "rows": counts.rows, "permitted": counts.permitted}
-    task.portal.table.put_new(call.audit("jobs/scrub/part", listed=listed))
+    task.portal.table.put_new(call.audit("jobs/scrub/part", about=task.job.id, listed=listed))
     faults = []
     if counts.broken:
         faults = [Fault(line, reason) for line, reason in broken_rows(asked, rows)]
@@ -90,7 +90,9 @@ def certify_list(task: Task, finished: Finished) -> str:
             finished.began_at,
         ),
     )
-    task.portal.table.put_new(call.audit("scrub", listed=certificate.for_audit()))
+    task.portal.table.put_new(
+        call.audit("scrub", about=task.job.id, listed=certificate.for_audit())
+    )
     return certificate.signed
 
 

@@ -87,7 +87,7 @@ def create_job(portal: Portal, call: AuthorizedCall[NewJob]) -> JobView:
     kept = jobs.create(portal.table, job, _idempotency(portal, call))
     if kept is None:
         raise UsedForAnotherBodyError
-    portal.table.put_new(call.audit(f"jobs/{asked.kind}"))
+    portal.table.put_new(call.audit(f"jobs/{asked.kind}", about=kept.id))
     return _view(portal, kept, call.now)
 
 
@@ -100,7 +100,7 @@ def start_job(portal: Portal, call: AuthorizedCall[EmptyBody], number: str) -> J
     execution = f"{job.id}-{secrets.token_hex(4)}"
     machine = _machine(portal)
     started = jobs.change(portal.table, job, lambda each: each.start(execution, call.now))
-    portal.table.put_new(call.audit("jobs/start"))
+    portal.table.put_new(call.audit("jobs/start", about=job.id))
     try:
         machine.start(started, execution)
     except ServiceUnavailableError:
@@ -118,7 +118,7 @@ def read_job(portal: Portal, call: AuthorizedCall[EmptyBody], number: str) -> Jo
         job = _fail(portal, job, STOPPED) if over else job
     view = _view(portal, job, call.now)
     if view.download_url:
-        portal.table.put_new(call.audit("jobs/result"))
+        portal.table.put_new(call.audit("jobs/result", about=job.id))
     return view
 
 
@@ -129,7 +129,7 @@ def cancel_job(portal: Portal, call: AuthorizedCall[EmptyBody], number: str) -> 
     """
     job = _own_job(portal, call, number)
     cancelled = jobs.change(portal.table, job, lambda each: each.cancel(call.now))
-    portal.table.put_new(call.audit("jobs/cancel"))
+    portal.table.put_new(call.audit("jobs/cancel", about=job.id))
     if cancelled.execution:
         _machine(portal).stop(cancelled.execution)
     return _view(portal, cancelled, call.now)
@@ -158,9 +158,9 @@ def _view(portal: Portal, job: Job, now: Instant) -> JobView:
         return JobView(job, state, *_recorded(job))
     files = JobFiles(portal.aws, portal.settings.job_bucket, job)
     if state is JobState.DONE and job.result:
-        kind = KINDS[job.kind]
+        _, shown_name = KINDS[job.kind].written_as(job.parameters)
         faults_url = files.download_url(FAULTS, FAULTS) if job.faults else None
-        download_url = files.download_url(job.result.name, kind.file_name)
+        download_url = files.download_url(job.result.name, shown_name)
         return JobView(
             job,
             state,

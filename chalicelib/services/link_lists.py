@@ -4,7 +4,7 @@ The columns that are added are what mailing tools put into a mail as merge field
 contact cannot be read gets no link and is left out: a mail with an empty link would go out else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from chalicelib.services.links import (
     make_links,
     opens_own_pages,
 )
+from chalicelib.services.lists import FAULTS
 
 MAX_LINK_ROWS = 1000
 FIRST_BROKEN = 100
@@ -120,7 +121,7 @@ def link_rows(
     With an Idempotency-Key the same rows get the same links: a job gives one for each part. Raises
     UnclearColumnError, and errors as `links.make_links`.
     """
-    columns = find_contact_columns(dialect.columns, _REACHED_BY, options.column)
+    columns = link_columns(dialect, options)
     linked = LinkedRows(rows=len(rows))
     invited: list[tuple[Row, Invitation]] = []
     for row in rows:
@@ -143,6 +144,22 @@ def link_rows(
     linked.content = b"".join(written)
     linked.linked = len(made)
     return linked
+
+
+def link_columns(dialect: Dialect, options: LinkOptions) -> tuple[ContactColumn, ...]:
+    """Give the columns with the contacts; raise UnclearColumnError."""
+    return find_contact_columns(dialect.columns, _REACHED_BY, options.column)
+
+
+def broken_rows(
+    call: AuthorizedCall[Any], dialect: Dialect, rows: Sequence[Row], options: LinkOptions
+) -> Iterator[tuple[int, str]]:
+    """Give the line of each row that gets no link, and what is wrong with it."""
+    columns = link_columns(dialect, options)
+    for row in rows:
+        contact = _contact(row, dialect, columns, call.shared.country)
+        if isinstance(contact, Unasked):
+            yield row.line, row.fault or FAULTS[contact]
 
 
 def _added_columns(call: AuthorizedCall[Any]) -> tuple[str, ...]:

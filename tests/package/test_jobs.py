@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.receipts.certificates import verify_certificate
 from tests.cast import RIGA
 from tests.conftest import LocalStack
 
@@ -62,7 +63,31 @@ def test_two_thousand_rows_come_back_with_links_from_the_deployed_stack(
     assert hashlib.sha256(content).hexdigest() == done["sha256"]
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     assert [row["E-mail"] for row in rows] == [f"job{number}@example.org" for number in range(ROWS)]
-    assert len({row["consent_url"] for row in rows}) == ROWS
+    assert len({row["url"] for row in rows}) == ROWS
+
+
+def test_a_list_is_compared_with_the_consents_on_the_deployed_stack(
+    local_stack: LocalStack,
+) -> None:
+    """The function that joins signs the certificate, with the key that signs receipts."""
+    agreed = {"email": "job17@example.org"}
+    body = {"subject": agreed, "channel": "phone", "effective_at": "2026-11-10T10:00:00Z"}
+    local_stack.call(RIGA, "receipts", {**body, "decisions": {"newsletter.email": "yes"}})
+    job = made(local_stack, kind="scrub", purpose="newsletter.email")
+    upload(job["upload_url"], FILE.encode())
+    local_stack.call(RIGA, f"jobs/{job['id']}/start", {})
+    done = settled(local_stack, job["id"])
+    assert done["state"] == "done", done
+    with urllib.request.urlopen(done["download_url"]) as answer:
+        content = answer.read()
+    assert content == b'E-mail,Note\njob17@example.org,"a, 17"\n'
+    keys = f"{local_stack.base_url}/.well-known/jwks.json"
+    with urllib.request.urlopen(keys) as answer:
+        jwks = json.load(answer)
+    certificate = verify_certificate(done["certificate"], jwks).document
+    assert certificate["output"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert certificate["input"]["sha256"] == hashlib.sha256(FILE.encode()).hexdigest()
+    assert (certificate["rows"], certificate["permitted"]) == (ROWS, 1)
 
 
 def test_a_job_is_cancelled_on_the_deployed_stack(local_stack: LocalStack) -> None:

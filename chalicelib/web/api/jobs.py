@@ -14,7 +14,9 @@ from chalicelib.presentation.csv_table import DELIMITERS
 from chalicelib.services import jobs
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.import_files import PARAMETERS, read_rules
+from chalicelib.services.job_export import SPREADSHEET
 from chalicelib.services.job_import import values_of
+from chalicelib.services.job_kinds import JSON_LINES
 from chalicelib.services.job_registry import KINDS
 from chalicelib.services.jobs import JobView, NewJob, ScopeMissingError
 from chalicelib.web.api.auth import authorize, no_body
@@ -103,13 +105,7 @@ def _read_links(body: BodyReader) -> Mapping[str, Any]:
 def _read_scrub(body: BodyReader) -> Mapping[str, Any]:
     body.only("kind", "purpose", *_OF_A_LIST)
     parameters: dict[str, Any] = {"mode": Mode.PERMITTED.value, **_named(body, *_OF_A_LIST)}
-    purpose = body.sent.get("purpose")
-    questions = body.clinic.resolve_names(str(purpose)) if is_word(purpose) else ()
-    if len(questions) == 1:
-        parameters["purpose"] = questions[0]
-    else:
-        known = ", ".join(questions or body.clinic.questions)
-        body.error("/purpose", f"A list is for one decision: one of {known}.")
+    _read_purpose(body, parameters)
     words: dict[str, list[str]] = {"mode": list(Mode), "for": list(Target)}
     words |= {"delimiter": list(DELIMITERS), "encoding": list(NAMES)}
     _check_words(body, parameters, words)
@@ -119,6 +115,25 @@ def _read_scrub(body: BodyReader) -> Mapping[str, Any]:
     if (target is not None or needs_tool) and needs_tool != is_tool:
         body.error("/for", "spreadsheet, or a mailing tool with the mode blocklist.")
     return parameters
+
+
+def _read_export(body: BodyReader) -> Mapping[str, Any]:
+    body.only("kind", "purpose", "format", "for")
+    parameters: dict[str, Any] = {"format": "csv", **_named(body, "format", "for")}
+    _read_purpose(body, parameters)
+    _check_words(body, parameters, {"format": ["csv", JSON_LINES], "for": [SPREADSHEET]})
+    return parameters
+
+
+def _read_purpose(body: BodyReader, parameters: dict[str, Any]) -> None:
+    """Read the one decision that a list or an export is for."""
+    purpose = body.sent.get("purpose")
+    questions = body.clinic.resolve_names(str(purpose)) if is_word(purpose) else ()
+    if len(questions) == 1:
+        parameters["purpose"] = questions[0]
+        return
+    known = ", ".join(questions or body.clinic.questions)
+    body.error("/purpose", f"It is for one decision: one of {known}.")
 
 
 def _read_import(body: BodyReader) -> Mapping[str, Any]:
@@ -152,6 +167,7 @@ def _line(body: BodyReader, name: str) -> str:
 
 
 READERS: Mapping[str, Callable[[BodyReader], Mapping[str, Any]]] = {
+    "export": _read_export,
     "import": _read_import,
     "links": _read_links,
     "scrub": _read_scrub,
