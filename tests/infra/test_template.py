@@ -3,10 +3,13 @@
 import ast
 from pathlib import Path
 
+import yaml
+
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
 from chalicelib.settings import BUDGETS, LETTERS_PER_ROUND
 from chalicelib.store.keys import QUEUED
+from infra.local.template import TEMPLATE as TEMPLATE_FILE
 from infra.local.template import template
 from infra.operator.deploy import PARAMETERS
 
@@ -87,3 +90,25 @@ def test_webhooks_have_a_reader_of_the_stream_of_their_own() -> None:
     after = TEMPLATE["Resources"]["AfterReceipt"]["Properties"]["Events"]
     assert QUEUED not in str(after)
     assert events["TriedAgain"]["Properties"]["Schedule"] == "rate(5 minutes)"
+
+
+def test_what_answers_requests_knows_the_key_that_signs_lists_and_the_machine_of_jobs() -> None:
+    """A list is answered with its certificate in a real stack too, and not in tests alone."""
+    variables = TEMPLATE["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
+    assert variables["SIGNING_KEY"] == {"Ref": "SigningAlias"}
+    assert variables["JOB_MACHINE"] == {"Ref": "JobMachine"}
+
+
+def test_no_name_stands_twice_at_one_place_of_the_template() -> None:
+    """YAML keeps the last of two and says nothing: the first would silently be gone."""
+    parts: list[tuple[str, yaml.Node]] = [("", yaml.compose(TEMPLATE_FILE.read_text()))]
+    twice = []
+    while parts:
+        place, node = parts.pop()
+        if isinstance(node, yaml.SequenceNode):
+            parts += [(place, each) for each in node.value]
+        if isinstance(node, yaml.MappingNode):
+            names = [name.value for name, _ in node.value]
+            twice += [f"{place}/{name}" for name in set(names) if names.count(name) > 1]
+            parts += [(f"{place}/{name.value}", each) for name, each in node.value]
+    assert twice == []
