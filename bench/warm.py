@@ -10,7 +10,6 @@ Decisions per second at one connection stand beside those of a raw record: one t
 small items on the same emulator, in turn with the decisions.
 """
 
-import copy
 import json
 import re
 import statistics
@@ -159,7 +158,7 @@ class _Replay:
         portal.meta.events.register(_EVENT_BEFORE_REQUEST, self._record)
 
     def _record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        self._requests.append((model.name, copy.deepcopy(params)))
+        self._requests.append((model.name, dict(params)))
 
     def recorded(self) -> list[Request]:
         """Give the requests since the last time, for the copy of the table."""
