@@ -1,9 +1,11 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions.
 
-The only PynamoDB importer. Every item has a key, a `body` or named `entries` (JSON texts that a
-person can read in the console) and at most one `blob` (compressed or sealed bytes); counters have
-numbers by name. Where it stands is said in `keys`. `infra/template.yaml` says what the table's keys
-and its index are.
+The only importer of PynamoDB, which has the connection and reads; what is written goes to its
+botocore client in DynamoDB's own words (`expressions`).
+
+Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console)
+and at most one `blob` (compressed or sealed bytes); counters have numbers by name. Where it stands
+is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,25 +14,18 @@ from typing import Any
 
 import botocore
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from pynamodb.attributes import BinaryAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.connection import Connection
-from pynamodb.exceptions import (
-    DeleteError,
-    PutError,
-    PynamoDBException,
-    TransactWriteError,
-    UpdateError,
-)
-from pynamodb.expressions.condition import Condition, size
-from pynamodb.expressions.operand import Path
-from pynamodb.expressions.update import Action
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
 from chalicelib.store.aws import make_session
+from chalicelib.store.expressions import operation
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     DUE_INDEX,
@@ -40,28 +35,7 @@ from chalicelib.store.keys import (
     part_of_proof,
     written_once,
 )
-from chalicelib.store.writes import (
-    AddCounts,
-    Count,
-    Delete,
-    FirstEntry,
-    Kept,
-    MoveEntry,
-    NextNumber,
-    Put,
-    RaiseNumber,
-    RemoveEntry,
-    Replace,
-    SetBlob,
-    SetBody,
-    SetDue,
-    SetEntry,
-    SetKept,
-    SetNumber,
-    Spend,
-    Try,
-    Write,
-)
+from chalicelib.store.writes import Delete, Put, Replace, Write
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -80,8 +54,8 @@ _CONTENDED_ALONE = {
 }
 """The same as DynamoDB tells it of a write outside a transaction."""
 
-_KEPT_SECONDS = 3600
-"""How long a token bucket is kept when it is full again."""
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+_BOTOCORE_ERRORS = (BotoCoreError, ClientError)
 
 
 class ConflictError(PortalError):
@@ -129,15 +103,10 @@ class _DueTimes(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
 
 
 class _Row(Model):
-    """An item as PynamoDB writes it, and asks for it; `_bind` gives the class for a table."""
+    """An item as PynamoDB asks for it, by its keys; `_bind` gives the class for a table."""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    body = UnicodeAttribute(null=True)
-    blob = BinaryAttribute(null=True, legacy_encoding=False)
-    entries: MapAttribute[str, Any] = MapAttribute(null=True)  # type: ignore[no-untyped-call]
-    number = NumberAttribute(null=True)
-    ttl = NumberAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute(null=True)
     due_times = _DueTimes()
@@ -148,31 +117,6 @@ class _Row(Model):
         return Item(data)
 
 
-_SENT = {Delete: 0, Put: 1, Replace: 1}
-"""The order in which PynamoDB sends a transaction's writes, whatever order they were asked in;
-updates come last."""
-
-
-class _Alone:
-    """Takes writes as a transaction of PynamoDB does, and sends each at once."""
-
-    @staticmethod
-    def save(model: _Row, condition: Condition | None = None) -> None:
-        """Put an item."""
-        model.save(condition)
-
-    @staticmethod
-    def delete(model: _Row, condition: Condition | None = None) -> None:
-        """Delete an item."""
-        model.delete(condition)
-
-    @staticmethod
-    def update(model: _Row, actions: list[Action], condition: Condition | None = None) -> None:
-        """Update an item; `Model.update` would have all of it sent back."""
-        connection = model._get_connection()  # noqa: SLF001 - as in `Table.client`
-        connection.update_item(model.pk, model.sk, actions=actions, condition=condition)
-
-
 class Table:
     """The table by name. `host` is for tests alone.
 
@@ -180,6 +124,7 @@ class Table:
     """
 
     def __init__(self, name: str, *, region: str, host: str | None = None) -> None:
+        self._name = name
         self._item = _bind(name, region, host)
         # Left to itself botocore puts its name and surroundings together anew for every request.
         self.session.set_default_client_config(Config(user_agent=USER_AGENT))
@@ -294,19 +239,20 @@ class Table:
     def put_new(self, put: Put) -> bool:
         """Write an item unless it exists; tell whether it is new."""
         try:
-            self._new(put).save(condition=self._item.pk.does_not_exist())
-        except PutError as error:
-            if _code(error) == "ConditionalCheckFailedException":
+            self._send_alone(put)
+        except _BOTOCORE_ERRORS as error:
+            if _code(error) == _CONDITION_FAILED:
                 return False
             raise UnavailableError(str(_code(error))) from error
         return True
 
     def put(self, put: Put) -> None:
         """Write an item, whatever was there; raise WrittenOnceError where nothing may be."""
-        _allow(Replace(put.key, put.values))
+        replacing = Replace(put.key, put.values)
+        _allow(replacing)
         try:
-            self._new(put).save()
-        except PutError as error:
+            self._send_alone(replacing)
+        except _BOTOCORE_ERRORS as error:
             raise UnavailableError(str(_code(error))) from error
 
     def write(self, writes: Sequence[Write]) -> None:
@@ -315,15 +261,15 @@ class Table:
         Raises ConflictError, ContendedError, UnavailableError; WrittenOnceError before anything is
         sent.
         """
+        operations = []
         for write in writes:
             _allow(write)
-        transaction = TransactWrite(connection=self._item._get_connection().connection)  # noqa: SLF001 - as above
+            kind, sent = operation(self._name, write)
+            operations.append({kind: sent})
         try:
-            with transaction:
-                for write in writes:
-                    self._enlist(transaction, write)
-        except TransactWriteError as error:
-            self._explain(error, writes)
+            self.client.transact_write_items(TransactItems=operations)
+        except _BOTOCORE_ERRORS as error:
+            raise _why_not(error, writes) from error
 
     def write_one(self, write: Write) -> None:
         """Carry out one write alone, for half of what it costs in a transaction.
@@ -334,164 +280,42 @@ class Table:
         """
         _allow(write)
         try:
-            self._enlist(_Alone(), write)
-        except (PutError, UpdateError, DeleteError) as error:
+            self._send_alone(write)
+        except _BOTOCORE_ERRORS as error:
             code = str(_code(error))
-            if code == "ConditionalCheckFailedException":
+            if code == _CONDITION_FAILED:
                 raise ConflictError([write.key]) from error
             if code in _CONTENDED_ALONE:
                 raise ContendedError from error
             raise UnavailableError(code) from error
 
-    def _enlist(self, transaction: "TransactWrite | _Alone", write: Write) -> None:
-        item = self._item
-        match write:
-            case Put():
-                transaction.save(self._new(write), condition=item.pk.does_not_exist())
-            case Replace():
-                transaction.save(self._new(write))
-            case Delete(key, empty, number, _):
-                unchanged = _numbered(item, number) & _holds_kept(item, None) & _no_entry(item)
-                transaction.delete(item(*key), condition=unchanged if empty else None)
-            case SetDue(key, due, was):
-                transaction.update(item(*key), _set_due(item, key, due), _holds_kept(item, was))
-            case SetKept(key, kept, was, due):
-                changes = [*_keeping(item, kept, was), *_set_due(item, key, due)]
-                transaction.update(item(*key), changes, _holds_kept(item, was))
-            case MoveEntry():
-                transaction.update(item(*write.key), *self._moved(write))
-            case Try() | AddCounts() | SetNumber() | RaiseNumber() | Count() | Spend():
-                transaction.update(item(*write.key), *self._counted(write))
-            case _:
-                transaction.update(item(*write.key), *self._updated(write))
-
-    def _updated(
-        self, write: SetEntry | RemoveEntry | FirstEntry | SetBlob | SetBody | NextNumber
-    ) -> tuple[list[Action], Condition | None]:
-        """Give what an update does to its item, and on what condition."""
-        item = self._item
-        match write:
-            case SetEntry(_, name, stored):
-                return [item.entries[name].set(stored)], item.pk.exists()
-            case RemoveEntry(_, name):
-                return [item.entries[name].remove()], item.pk.exists()
-            case FirstEntry(_, name, stored):
-                return [item.entries.set({name: stored})], item.pk.exists() & _no_entry(item)
-            case SetBlob(_, blob, was):
-                return [item.blob.set(blob)], item.blob == was
-            case SetBody(_, body, was, sealed_anew):
-                sealed: list[Action] = []
-                if sealed_anew is not None:
-                    sealed = [item.blob.set(sealed_anew) if sealed_anew else item.blob.remove()]
-                changed: Action = item.body.set(body) if body is not None else item.body.remove()
-                return [changed, *sealed], _holds(item, was)
-            case NextNumber(_, number):
-                return [item.number.set(number)], item.pk.exists() & _numbered(item, number - 1)
-
-    def _counted(
-        self, write: Try | AddCounts | SetNumber | RaiseNumber | Count | Spend
-    ) -> tuple[list[Action], Condition | None]:
-        """Give how an update moves its item's number on, and on what condition."""
-        item = self._item
-        match write:
-            case Try(_, most):
-                return [item.number.add(1)], item.number < most
-            case AddCounts(_, amounts):
-                # Each is an attribute of its own: DynamoDB adds to no other.
-                return [Path([name]).add(count) for name, count in amounts.items()], None
-            case SetNumber(_, number, was):
-                return [
-                    item.number.set(number)
-                ], item.pk.does_not_exist() if was is None else item.number == was
-            case RaiseNumber(_, number):
-                lower = item.number.does_not_exist() | (item.number < number)
-                return [item.number.set(number)], item.pk.exists() & lower
-            case Count(_, most, body, ttl):
-                told: list[Action] = [item.body.set(body), item.ttl.set(ttl)]
-                return [item.number.add(1), *told], item.pk.does_not_exist() | (item.number < most)
-            case Spend(_, rule, now, fresh, amount):
-                room = item.number.between(now + 1, rule.latest(now, amount))
-                untouched = item.pk.does_not_exist() | (item.number <= now)
-                moved = (
-                    item.number.set(now + amount * rule.interval)
-                    if fresh
-                    else item.number.add(amount * rule.interval)
-                )
-                # Full again by then, even if the clocks of two processes differ: housekeeping may
-                # take the item away.
-                over = item.ttl.set((now + rule.refills_in) // 1000 + _KEPT_SECONDS)
-                return [moved, over], untouched if fresh else room
-
-    def _moved(self, write: MoveEntry) -> tuple[list[Action], Condition]:
-        item, entry = self._item, self._item.entries[write.name]
-        actions: list[Action] = [entry.remove()]
-        holds: Condition = entry == write.was
-        if write.kept is not None:
-            actions += _keeping(item, write.kept, None)
-            holds &= _holds_kept(item, None)
-        if write.number is not None:
-            actions.append(item.number.set(write.number))
-            holds &= _numbered(item, write.number - 1)
-        return actions, holds
-
-    def _new(self, put: Put | Replace) -> _Row:
-        return self._item(*put.key, **put.values)
-
-    def _explain(self, error: TransactWriteError, writes: Sequence[Write]) -> None:
-        # The reasons come in the order in which the writes were sent.
-        sent = sorted(writes, key=lambda write: _SENT.get(type(write), 2))
-        reasons = [reason.code if reason else None for reason in error.cancellation_reasons]
-        failed = [
-            w.key
-            for w, code in zip(sent, reasons, strict=False)
-            if code == "ConditionalCheckFailed"
-        ]
-        if failed:
-            raise ConflictError(failed) from error
-        if _CONTENDED & set(reasons) or _code(error) == "TransactionInProgressException":
-            raise ContendedError from error
-        raise UnavailableError(str(_code(error))) from error
+    def _send_alone(self, write: Write) -> None:
+        """Carry out one write; raises botocore's errors."""
+        kind, sent = operation(self._name, write)
+        client = self.client
+        send = {"Put": client.put_item, "Update": client.update_item, "Delete": client.delete_item}
+        send[kind](**sent)
 
 
-def _holds(item: type[_Row], body: str | None) -> Condition:
-    return item.body.does_not_exist() if body is None else item.body == body
+def _why_not(
+    error: Exception, writes: Sequence[Write]
+) -> ConflictError | ContendedError | UnavailableError:
+    """Give the error that says why a transaction was not carried out.
 
-
-def _set_due(item: type[_Row], key: Key, due: str | None) -> list[Action]:
-    if due is None:
-        return []
-    if not due:
-        return [item.due_shard.remove(), item.due_at.remove()]
-    return [item.due_shard.set(due_shard(key.sk)), item.due_at.set(due)]
-
-
-def _keeping(item: type[_Row], kept: Kept | None, was: Kept | None) -> list[Action]:
-    """Write how an item holds a person from now on, and remove the other form."""
-    if isinstance(kept, bytes):
-        changed: list[Action] = [item.blob.set(kept)]
-        return [*changed, item.body.remove()] if isinstance(was, str) else changed
-    changed = [item.body.set(kept)] if kept is not None else [item.body.remove()]
-    return [*changed, item.blob.remove()] if isinstance(was, bytes) else changed
-
-
-def _holds_kept(item: type[_Row], kept: Kept | None) -> Condition:
-    if isinstance(kept, bytes):
-        packed: Condition = item.blob == kept
-        return packed
-    return _holds(item, kept) if kept is not None else _holds_nobody(item)
-
-
-def _holds_nobody(item: type[_Row]) -> Condition:
-    nobody: Condition = item.body.does_not_exist() & item.blob.does_not_exist()
-    return nobody
-
-
-def _numbered(item: type[_Row], number: int | None) -> Condition:
-    return item.number == number if number else item.number.does_not_exist()
-
-
-def _no_entry(item: type[_Row]) -> Condition:
-    return item.entries.does_not_exist() | (size(item.entries) == 0)  # type: ignore[no-any-return,no-untyped-call]
+    DynamoDB's reasons come in the order in which the writes were sent.
+    """
+    told = _answer(error).get("CancellationReasons") or ()
+    reasons = [reason.get("Code") for reason in told]
+    failed = [
+        write.key
+        for write, reason in zip(writes, reasons, strict=False)
+        if reason == "ConditionalCheckFailed"
+    ]
+    if failed:
+        return ConflictError(failed)
+    if _CONTENDED & set(reasons) or _code(error) == "TransactionInProgressException":
+        return ContendedError()
+    return UnavailableError(str(_code(error)))
 
 
 def _allow(write: Write) -> None:
@@ -506,14 +330,15 @@ def _allow(write: Write) -> None:
         raise WrittenOnceError(f"{type(write).__name__} of {write.key.sk.partition('#')[0]}")
 
 
-def _code(error: PynamoDBException) -> str | None:
-    """Give DynamoDB's name for what went wrong, None where no answer came.
+def _answer(error: Exception) -> dict[str, Any]:
+    """Give what DynamoDB answered, empty where no answer came."""
+    answer = getattr(error, "response", None)
+    return answer if isinstance(answer, dict) else {}
 
-    PynamoDB's own `cause_response_code` raises AttributeError on a read timeout, whose `response`
-    is there and None.
-    """
-    answer = getattr(error.cause, "response", None) or {}
-    code = answer.get("Error", {}).get("Code")
+
+def _code(error: Exception) -> str | None:
+    """Give DynamoDB's name for what went wrong, None where no answer came."""
+    code = _answer(error).get("Error", {}).get("Code")
     return code if isinstance(code, str) else None
 
 

@@ -1,10 +1,11 @@
 """The AWS services as the portal's botocore clients see them, each with the weather of the moment.
 
-They stand in the place of botocore's clients, so that PynamoDB, `AwsTransport`, `Kms` and
+They stand in the place of botocore's clients, so that PynamoDB, `Table`, `AwsTransport`, `Kms` and
 `KmsSigner` run as they are.
 """
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -43,8 +44,32 @@ class Anything:
         return self
 
 
+class WritingClient(ABC):
+    """The calls of botocore's client by which the portal writes, on the one that all go through."""
+
+    def put_item(self, **sent: Any) -> Mapping[str, Any]:
+        """Write an item."""
+        return self._make_api_call("PutItem", sent)
+
+    def update_item(self, **sent: Any) -> Mapping[str, Any]:
+        """Update an item."""
+        return self._make_api_call("UpdateItem", sent)
+
+    def delete_item(self, **sent: Any) -> Mapping[str, Any]:
+        """Delete an item."""
+        return self._make_api_call("DeleteItem", sent)
+
+    def transact_write_items(self, **sent: Any) -> Mapping[str, Any]:
+        """Carry out several writes or none."""
+        return self._make_api_call("TransactWriteItems", sent)
+
+    @abstractmethod
+    def _make_api_call(self, operation: str, sent: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a call, as botocore does."""
+
+
 @dataclass
-class DynamoClient:
+class DynamoClient(WritingClient):
     """botocore's client of DynamoDB: it tries what failed again, and sends a transaction again
     under the same token.
 

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
-from chalicelib.store import table
+from chalicelib.store import expressions, table
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, Replace, Write
 from tests.faults.runs import KINDS, Result, run
@@ -78,9 +78,8 @@ def _without_looking(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Table, "write", over)
     monkeypatch.setattr(table, "_allow", lambda _: None)  # it would refuse to write over a receipt
-    monkeypatch.setattr(
-        table, "_holds_kept", lambda item, _: item.pk.exists() | item.pk.does_not_exist()
-    )
+    always = f"{expressions.EXISTS} OR {expressions.IS_NEW}"
+    monkeypatch.setattr(expressions, "_if_holds", lambda said, _: said.on(always))
 
 
 def _only_the_first_person(monkeypatch: pytest.MonkeyPatch) -> None:
