@@ -40,7 +40,7 @@ from infra.build.catalogs import compile_stale
 from infra.build.tools import LOCAL, dynamodb_local
 from infra.local.aws import REGION, aws_environment
 from tests.cast import an_edition, create_table, environment
-from tests.faults.services import WritingClient
+from tests.faults.services import PortalCalls
 from tests.faults.world import TABLE, World, connect, simulated
 
 SIZES = (100_000, 1_000_000)
@@ -96,7 +96,7 @@ class NotWholeError(Exception):
     """Somebody who was written into the file is not as a person of the portal's own is."""
 
 
-class LocalClient(WritingClient):
+class LocalClient(PortalCalls):
     """botocore's client of DynamoDB Local, with a meter before it."""
 
     _request_signer = None

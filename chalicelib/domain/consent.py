@@ -276,7 +276,8 @@ class Status(NamedTuple):
         return self.state is State.GRANTED and not self.restricted
 
 
-_NEVER_ASKED = Status(State.NEVER_ASKED, None, None)
+NEVER_ASKED = Status(State.NEVER_ASKED, None, None)
+"""The status of a question without any answer, whatever notice is in force."""
 
 
 def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
@@ -290,7 +291,7 @@ def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -
     time is over unconfirmed, it is as if it had never been made.
     """
     if summary is None:
-        return _NEVER_ASKED
+        return NEVER_ASKED
     confirmed = _confirmed_status(summary, notice, at)
     status = _with_claim(summary, confirmed, notice, at)
     return status._replace(restricted=True) if summary.restricted else status
@@ -299,7 +300,7 @@ def resolve(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -
 def resolve_confirmed(summary: AnswerSummary | None, notice: NoticeInForce, at: Instant) -> Status:
     """Give the status of one question as `resolve` does, but without regard to claims."""
     if summary is None:
-        return _NEVER_ASKED
+        return NEVER_ASKED
     status = _confirmed_status(summary, notice, at)
     return status._replace(restricted=True) if summary.restricted else status
 
@@ -308,7 +309,7 @@ def _confirmed_status(summary: AnswerSummary, notice: NoticeInForce, at: Instant
     """Give the status by the last answer that counts."""
     last = summary.last
     if last is None:
-        return _NEVER_ASKED
+        return NEVER_ASKED
     if last.answer is Answer.YES:
         return _status_of_yes(State.GRANTED, last, notice, at)
     if _took_back(summary, last):

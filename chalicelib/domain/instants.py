@@ -5,6 +5,7 @@ All such texts have the same width and zone, so that instants compare as strings
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from chalicelib.domain.errors import InvalidInputError
 
@@ -57,8 +58,9 @@ def short(at: Instant) -> int | str:
     return number if full(number) == at else at
 
 
+@lru_cache(maxsize=1024)
 def full(stored: int | str) -> Instant:
-    """Read an Instant that `short` wrote."""
+    """Read an Instant that `short` wrote; one person's item has most of its own several times."""
     if isinstance(stored, str):
         return stored
     t = f"{stored:015d}"

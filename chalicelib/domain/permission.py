@@ -6,8 +6,10 @@ agreed to then says nothing of that e-mail: it may be somebody else's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from chalicelib.domain.consent import (
+    NEVER_ASKED,
     AnswerSummary,
     NoticeInForce,
     QuestionId,
@@ -34,6 +36,15 @@ class PermissionResult:
     """
 
     holds_for: tuple[ContactKind, ...]
+
+
+@cache
+def _never_answered(known_by: tuple[ContactKind, ...]) -> PermissionResult:
+    """Give the result of every question that nobody known by these kinds of contact answered.
+
+    It depends on no notice and no moment, and is one object, so that it is written once.
+    """
+    return PermissionResult(NEVER_ASKED, permitted=False, holds_for=known_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class SubjectQuery:
         for person in self.people:
             answered |= self.summaries[person.id].keys()
         known_by = tuple(contact.kind for contact, group in self.known.items() if group)
-        unasked = PermissionResult(resolve(None, notice, at), permitted=False, holds_for=known_by)
+        unasked = _never_answered(known_by)
         results = {}
         for question, kinds in needs.items():
             results[question] = (

@@ -75,7 +75,7 @@ def operation(table: str, write: Write) -> Operation:
         case Replace(key, values):
             return _operation("Put", table, {"Item": _item(key, values)}, _Said(""))
         case Delete():
-            return _operation("Delete", table, {"Key": _key(write.key)}, _deleted(write))
+            return _operation("Delete", table, {"Key": item_key(write.key)}, _deleted(write))
         case SetKept() | SetDue() | MoveEntry():
             said = _person_changed(write)
         case SetNumber() | NextNumber():
@@ -84,7 +84,7 @@ def operation(table: str, write: Write) -> Operation:
             said = _counted(write)
         case _:
             said = _changed(write)
-    return _operation("Update", table, {"Key": _key(write.key)}, said)
+    return _operation("Update", table, {"Key": item_key(write.key)}, said)
 
 
 def _operation(kind: str, table: str, item: dict[str, Any], said: _Said) -> Operation:
@@ -111,10 +111,11 @@ def _names_in(expressions: str) -> Mapping[str, str]:
 
 def _item(key: Key, values: Mapping[str, Any]) -> dict[str, Any]:
     held = {name: _typed(value) for name, value in values.items() if value is not None}
-    return {**_key(key), **held}
+    return {**item_key(key), **held}
 
 
-def _key(key: Key) -> dict[str, dict[str, str]]:
+def item_key(key: Key) -> dict[str, dict[str, str]]:
+    """Give a key in DynamoDB's own form."""
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 

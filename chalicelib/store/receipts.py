@@ -99,16 +99,18 @@ class Receipts:
                 answers[person.id] = person.summaries
             else:
                 changed.append(person)
+        if not changed:
+            return answers
         try:
-            answers |= self._answers_then(clinic, changed, at, known_at)
+            then = self._answers_then(clinic, changed, at, known_at)
         except (ValueError, LookupError, TypeError) as error:
             raise DamagedError(type(error).__name__) from error
-        # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2)).
-        restricted = {person.id for person in people if person.restricted_since is not None}
-        return {
-            subject: with_restriction(then, restricted=subject in restricted)
-            for subject, then in answers.items()
-        }
+        # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2));
+        # what somebody answered last says so by itself.
+        restricted = {person.id for person in changed if person.restricted_since is not None}
+        for subject, summaries in then.items():
+            answers[subject] = with_restriction(summaries, restricted=subject in restricted)
+        return answers
 
     def _answers_then(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant

@@ -1,14 +1,15 @@
 """The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions.
 
-The only importer of PynamoDB, which has the connection and reads; what is written goes to its
-botocore client in DynamoDB's own words (`expressions`).
+The only importer of PynamoDB, which has the connection and asks for what lies in order. What is
+read by its keys and what is written goes to its botocore client in DynamoDB's own words
+(`expressions`): a status reads a hundred people, a decision writes ten items.
 
 Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console)
 and at most one `blob` (compressed or sealed bytes); counters have numbers by name. Where it stands
 is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +26,7 @@ from pynamodb.models import Model
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
 from chalicelib.store.aws import make_session
-from chalicelib.store.expressions import operation
+from chalicelib.store.expressions import item_key, operation
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     DUE_INDEX,
@@ -148,15 +149,26 @@ class Table:
         Those that do not exist are left out.
         """
         found: dict[Key, Item] = {}
-        distinct = [key for key in dict.fromkeys(keys) if is_possible(key)]
+        distinct = [item_key(key) for key in dict.fromkeys(keys) if is_possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
-                batch = distinct[start : start + BATCH]
-                items: Iterator[Any] = self._item.batch_get(batch, consistent_read=True)
-                found.update({item.key: item for item in items})
-        except PynamoDBException as error:
+                for stored in self._read_batch(distinct[start : start + BATCH]):
+                    item = Item(stored)
+                    found[item.key] = item
+        except _BOTOCORE_ERRORS as error:
             raise UnavailableError(type(error).__name__) from error
         return found
+
+    def _read_batch(self, keys: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Read a hundred items; raises botocore's errors.
+
+        What DynamoDB leaves out, because an answer holds 16 MB at most, is asked for again.
+        """
+        asked = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        while asked:
+            answer = self.client.batch_get_item(RequestItems=asked)
+            yield from answer["Responses"].get(self._name, ())
+            asked = answer.get("UnprocessedKeys")
 
     def partition(self, pk: str, prefix: str) -> Iterator[Item]:
         """Read the items of a partition whose sort key starts with `prefix`.

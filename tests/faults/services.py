@@ -44,8 +44,15 @@ class Anything:
         return self
 
 
-class WritingClient(ABC):
-    """The calls of botocore's client by which the portal writes, on the one that all go through."""
+class PortalCalls(ABC):
+    """The calls of botocore's client that the portal makes itself, on the one that all go through.
+
+    PynamoDB makes that one directly.
+    """
+
+    def batch_get_item(self, **sent: Any) -> Mapping[str, Any]:
+        """Read items by their keys."""
+        return self._make_api_call("BatchGetItem", sent)
 
     def put_item(self, **sent: Any) -> Mapping[str, Any]:
         """Write an item."""
@@ -69,7 +76,7 @@ class WritingClient(ABC):
 
 
 @dataclass
-class DynamoClient(WritingClient):
+class DynamoClient(PortalCalls):
     """botocore's client of DynamoDB: it tries what failed again, and sends a transaction again
     under the same token.
 

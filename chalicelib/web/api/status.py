@@ -1,11 +1,12 @@
 """Calls that ask: the status of subjects, and the receipts of one."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.contacts import Contact
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.permission import PermissionResult
 from chalicelib.portal import get_portal
@@ -28,26 +29,37 @@ def get_status(request: Request, clinic: str) -> Response:
     found = find_status(get_portal(), call)
     country = call.lookup.published.clinic.country
     results = []
+    written: dict[int, str] = {}
     for number, (sent, subject) in enumerate(zip(call.body.as_sent, found.results, strict=True)):
         members = {"subject": compact_json(sent)}
         if number in call.body.faults:
             members["error"] = compact_json(call.body.faults[number])
         else:
-            members["contact_kinds"] = compact_json(subject.contact_kinds)
-            members["decisions"] = _write_decisions(subject.decisions, country, subject.changed)
+            members["contact_kinds"] = _write_kinds(subject.contact_kinds)
+            members["decisions"] = _write_decisions(
+                subject.decisions, country, subject.changed, written
+            )
         results.append(_object(members))
     times = {"at": compact_json(found.at), "known_at": compact_json(found.known_at)}
     return document(_object({**times, "results": f"[{','.join(results)}]"}))
 
 
+@cache
+def _write_kinds(kinds: tuple[ContactKind, ...]) -> str:
+    return compact_json(kinds)
+
+
 def _write_decisions(
-    decisions: Mapping[str, PermissionResult], country: str, changed: frozenset[str] | None
+    decisions: Mapping[str, PermissionResult],
+    country: str,
+    changed: frozenset[str] | None,
+    written: dict[int, str],
 ) -> str:
     """Write what is permitted of each question, and where that was asked whether it `changed`.
 
-    Most have the same result, which is described and written once: that nobody answered them.
+    Most have the same result, for all subjects: that nobody answered them. So `written` holds each
+    result that was written, by its `id`; they all live until the answer is whole.
     """
-    written: dict[int, str] = {}
     for result in decisions.values():
         if id(result) not in written:
             written[id(result)] = compact_json(_describe(result, country))
