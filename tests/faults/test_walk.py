@@ -120,7 +120,7 @@ def _never_due(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("breakage", "found"),
     [
-        (_without_looking, {"lost", "gap", "state"}),
+        (_without_looking, {"lost", "gap", "state", "contact"}),
         (_only_the_first_person, {"withdrawal"}),
         (_counted_without_a_mark, {"counted"}),
         (_never_due, {"due"}),
