@@ -22,6 +22,7 @@ from chalicelib.store.writes import (
     MoveEntry,
     NextNumber,
     Put,
+    RaiseNumber,
     RemoveEntry,
     Replace,
     SetBlob,
@@ -78,7 +79,7 @@ def operation(table: str, write: Write) -> Operation:
             return _operation("Delete", table, {"Key": item_key(write.key)}, _deleted(write))
         case SetKept() | SetDue() | MoveEntry():
             said = _person_changed(write)
-        case SetNumber() | NextNumber():
+        case SetNumber() | NextNumber() | RaiseNumber():
             said = _numbered(write)
         case Try() | AddCounts() | Count() | Spend():
             said = _counted(write)
@@ -195,13 +196,15 @@ def _if_holds(said: "_Changes", was: Kept | None) -> _Said:
     return said.on("#blob = :was" if isinstance(was, bytes) else "#body = :was", was=was)
 
 
-def _numbered(write: SetNumber | NextNumber) -> _Said:
+def _numbered(write: SetNumber | NextNumber | RaiseNumber) -> _Said:
     """Say that an item gets a number, and which it must have had."""
     values = {"number": write.number}
     if isinstance(write, NextNumber):
         if write.number > 1:
             values["before"] = write.number - 1
         condition = f"{EXISTS} AND {_is_numbered(write.number - 1)}"
+    elif isinstance(write, RaiseNumber):
+        condition = f"{EXISTS} AND (attribute_not_exists(#number) OR #number < :number)"
     elif write.was is None:
         condition = IS_NEW
     else:
