@@ -39,6 +39,7 @@ SECTIONS = [
         {
             "scrub": "lists:scrub",
             "links": "links:links",
+            "export": "exports:export",
             "import": "imports:import_file",
             "jobs": "jobs:jobs",
         },
@@ -49,7 +50,14 @@ SECTIONS = [
         {"clinic": "notices:clinic", "notice": "notices:notice", "poster": "posters:poster"},
     ),
     Section(
-        "Look after it", {"changes": "changes:changes", "audit": "audit:audit", "key": "keys:key"}
+        "Look after it",
+        {
+            "changes": "changes:changes",
+            "audit": "audit:audit",
+            "key": "keys:key",
+            "webhook": "webhooks:webhook",
+            "deliveries": "webhooks:deliveries",
+        },
     ),
 ]
 OPERATE = Section("Run a portal (needs this repository)", {"operator": "operate:operator"})
