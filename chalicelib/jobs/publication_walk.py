@@ -25,7 +25,7 @@ from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.notice_versions import entry_at
 from chalicelib.domain.subjects import Subject
 from chalicelib.jobs.due_people import DueWork
-from chalicelib.notices.impact import ConsentCount, granted_questions
+from chalicelib.notices.impact import ConsentCount, granted_questions, states_of
 from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import histories
 from chalicelib.store.items import Item
@@ -57,6 +57,8 @@ class Walk:
     """How many people have granted anything, of those looked at."""
     granted: Mapping[QuestionId, int] = field(default_factory=dict)
     """How many consents they have granted, by question."""
+    states: Mapping[QuestionId, Mapping[str, int]] = field(default_factory=dict)
+    """How many of them stand in each state, by question."""
 
     @classmethod
     def read(cls, item: Item) -> Self:
@@ -81,7 +83,12 @@ class Walk:
         for questions in granted:
             counted.update(questions)
         people = self.people + sum(map(bool, granted))
-        return replace(self, after=last, people=people, granted=dict(counted))
+        states = {question: Counter(counts) for question, counts in self.states.items()}
+        for person in everybody:
+            for question, state in states_of(person, notice, at).items():
+                states.setdefault(question, Counter())[state.value] += 1
+        kept = {question: dict(counts) for question, counts in states.items()}
+        return replace(self, after=last, people=people, granted=dict(counted), states=kept)
 
 
 def walk_where_a_version_began(work: DueWork, out_of_time: OutOfTime) -> bool:
@@ -134,7 +141,7 @@ def walk_on(work: DueWork, clinic: str, walk: Walk) -> Iterator[Walk]:
         batch = list(itertools.islice(everybody, BATCH))
         if batch:
             yield walk
-    count = ConsentCount(walk.version, work.now, walk.people, walk.granted)
+    count = ConsentCount(walk.version, work.now, walk.people, walk.granted, walk.states)
     consent_counts.keep(table, clinic, count)
     _keep(table, clinic, replace(walk, after="", done=True))
     log.log().info("walked", clinic=clinic, version=walk.version)

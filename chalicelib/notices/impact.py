@@ -4,7 +4,7 @@ A MINOR version keeps every consent. A MAJOR one ends those that were given unde
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.domain.clinic import Clinic
@@ -50,6 +50,8 @@ class ConsentCount:
     people: int
     """Of how many people."""
     granted: Mapping[QuestionId, int]
+    states: Mapping[QuestionId, Mapping[str, int]] = field(default_factory=dict)
+    """How many people stood in each state, by question; none where an earlier version counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,16 @@ def granted_questions(person: Subject, notice: NoticeInForce, at: Instant) -> li
         for question, summary in person.summaries.items()
         if resolve(summary, notice, at).state is State.GRANTED
     ]
+
+
+def states_of(person: Subject, notice: NoticeInForce, at: Instant) -> dict[QuestionId, State]:
+    """Give in which state each question stands that a person was ever asked."""
+    states: dict[QuestionId, State] = {}
+    for question, summary in person.summaries.items():
+        state = resolve(summary, notice, at).state
+        if state is not State.NEVER_ASKED:
+            states[question] = state
+    return states
 
 
 def _overtaken(published: tuple[PublishedVersion, ...], since: Instant) -> Iterator[str]:

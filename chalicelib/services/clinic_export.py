@@ -145,7 +145,8 @@ def rows_of(
     portal: Portal, clinic: str, question: Question, people: Sequence[Subject], now: Instant
 ) -> list[ExportRow]:
     """Give those of some people, as just read, who permit a question, with where to write to."""
-    published = portal.directory.look_up(clinic).published
+    # What is in force is read again below, with the contacts: this only leaves out who said No.
+    published = portal.clinics.remembered(clinic) or portal.directory.look_up(clinic).published
     notice = published.in_force_at(now)
     granting = {
         person.id: person

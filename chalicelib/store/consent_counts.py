@@ -1,8 +1,8 @@
-"""How many consents each clinic's people have granted: counted by a walk through them, and kept.
+"""How a clinic's people stand: how many in each state, counted by a walk through them, and kept.
 
 A walk counts as it goes (`jobs.publication_walk`): when a version has come into force, and when
-somebody prepares a MAJOR version and so asks for a new count. Whoever previews a publication reads
-the last count in one item.
+somebody asks for a new count, who prepares a MAJOR version or reads the statistics. Whoever previews
+a publication, or reads them, reads the last count in one item.
 """
 
 import json
@@ -36,6 +36,14 @@ def find(table: Table, clinic: str) -> ConsentCount | None:
 def ask_anew(clinic: str, now: Instant) -> Replace:
     """Give the write that asks for a new count; the next hourly round begins with it."""
     return Replace(count_request_key(clinic), {"body": now})
+
+
+def find_with_request(table: Table, clinic: str) -> tuple[ConsentCount | None, Instant]:
+    """Give a clinic's last count, and when somebody last asked for a new one; "" for nobody."""
+    request = count_request_key(clinic)
+    found = table.get([consent_count_key(clinic), request])
+    asked_at = found[request].body if request in found else ""
+    return read(clinic, found), asked_at or ""
 
 
 def asked(table: Table, clinics: Sequence[str]) -> dict[str, Instant]:

@@ -64,6 +64,7 @@ API: Mapping[str, str] = {
     "GET /v1/clinics/{clinic}/changes": "api.feeds:list_changes",
     "GET /v1/clinics/{clinic}/export": "api.feeds:export_contacts",
     "POST /v1/clinics/{clinic}/export": "api.feeds:export_subjects",
+    "GET /v1/clinics/{clinic}/stats": "api.statistics:get_statistics",
     "POST /v1/clinics/{clinic}/receipts": "api.decisions:record_decision",
     "GET /v1/clinics/{clinic}/receipts/{receipt}": "api.receipts:get_receipt",
     "POST /v1/clinics/{clinic}/withdrawals": "api.decisions:record_withdrawal",

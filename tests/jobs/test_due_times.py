@@ -301,7 +301,11 @@ def test_each_walk_counts_the_consents_that_are_granted(portal: Portal) -> None:
     assert consent_counts.find(portal.table, RIGA) is None
     keep(portal, EVENING)
     assert consent_counts.find(portal.table, RIGA) == ConsentCount(
-        "1.0", EVENING, 2, {EMAIL_NEWS: 2, "testimonials.text": 1}
+        "1.0",
+        EVENING,
+        2,
+        {EMAIL_NEWS: 2, "testimonials.text": 1},
+        {EMAIL_NEWS: {"granted": 2, "pending": 1}, "testimonials.text": {"granted": 1}},
     )
 
 
@@ -313,7 +317,9 @@ def test_a_count_that_is_asked_for_is_one_more_walk(portal: Portal) -> None:
     assert keep(portal, HALF).done["people"] == 0
     portal.table.write([consent_counts.ask_anew(RIGA, HALF)])
     assert [keep(portal, HALF).done["people"] for _ in range(2)] == [1, 0]
-    assert consent_counts.find(portal.table, RIGA) == ConsentCount("1.0", HALF, 0, {})
+    assert consent_counts.find(portal.table, RIGA) == ConsentCount(
+        "1.0", HALF, 0, {}, {EMAIL_NEWS: {"withdrawn": 1}}
+    )
 
 
 def test_a_walk_under_way_is_finished_though_somebody_asks_for_a_count(

@@ -103,6 +103,11 @@ UNKNOWN_SUBJECT_ID = Problem(
     "Write the opaque id of a subject, as receipts name it. Never a contact.",
 )
 UNKNOWN_CURSOR = Problem(400, "Unknown cursor", "As the answer before gave it.")
+INVALID_DAYS = Problem(
+    422,
+    "Which days?",
+    "Days such as 2026-11-22 (UTC), from= not after to=, {most} of them at most.",
+)
 INVALID_LIMIT = Problem(422, "Invalid limit", "A number from {least} to {most}, or none.")
 
 WEBHOOK_NAME = Problem(

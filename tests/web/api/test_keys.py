@@ -24,6 +24,7 @@ CALLS: dict[str, tuple[str, dict[str, Any] | bytes]] = {
     "status": ("status:read", {"subjects": [ANNA]}),
     "history": ("status:read", {"subject": ANNA}),
     "GET changes": ("status:read", {}),
+    "GET stats": ("stats:read", {}),
     "GET export?purpose=newsletter.email": ("export:read", {}),
     "export": (
         "export:read",
@@ -268,6 +269,7 @@ def test_every_call_leaves_a_line_with_key_and_subject_and_no_contact(
         "status",
         "history",
         "changes",
+        "stats",
         "export",
         "export",
         "receipts",
