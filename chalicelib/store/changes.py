@@ -11,7 +11,7 @@ contact. It is kept for `KEPT`; its number is not given again.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -153,7 +153,7 @@ def read_part(
 
 def last_numbers(table: Table, clinic: str) -> tuple[int, ...]:
     """Give the last number of each part: whoever reads on from there reads what comes from now."""
-    return tuple(_last_number(table, clinic, shard) for shard in range(FEED_SHARDS))
+    return tuple(_last_numbers(table, clinic, range(FEED_SHARDS)))
 
 
 def note_complete(table: Table, now: Instant, behind: Iterable[str]) -> None:
@@ -186,13 +186,23 @@ def _noted(table: Table) -> dict[str, Any]:
 
 
 def _last_number(table: Table, clinic: str, shard: int) -> int:
-    """Give the last number of a part; of one whose items are all over, the last that was counted."""
-    last = table.last_key(feed_key(clinic, shard, 0).pk)
-    if last is not None:
-        return int(last.sk)
-    counted = feed_counted_key(clinic, shard)
-    found = table.get([counted]).get(counted)
-    return int(found.number or 0) if found else 0
+    return _last_numbers(table, clinic, [shard])[0]
+
+
+def _last_numbers(table: Table, clinic: str, shards: Sequence[int]) -> list[int]:
+    """Give the last numbers of parts; where all items are over, the last that was counted."""
+    last = {shard: table.last_key(feed_key(clinic, shard, 0).pk) for shard in shards}
+    empty = {shard: feed_counted_key(clinic, shard) for shard in shards if last[shard] is None}
+    found = table.get(list(empty.values())) if empty else {}
+    numbers = []
+    for shard in shards:
+        key = last[shard]
+        if key is not None:
+            numbers.append(int(key.sk))
+        else:
+            counted = found.get(empty[shard])
+            numbers.append(int(counted.number or 0) if counted else 0)
+    return numbers
 
 
 def _put(clinic: str, shard: int, number: int, at: Instant, content: Mapping[str, object]) -> Put:
