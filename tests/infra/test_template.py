@@ -1,6 +1,7 @@
 """What the template of the stack says, held against the code."""
 
 import ast
+import json
 from pathlib import Path
 
 import yaml
@@ -112,3 +113,33 @@ def test_no_name_stands_twice_at_one_place_of_the_template() -> None:
             twice += [f"{place}/{name}" for name in set(names) if names.count(name) > 1]
             parts += [(f"{place}/{name.value}", each) for name, each in node.value]
     assert twice == []
+def test_files_of_jobs_are_encrypted_shut_and_gone_after_a_day() -> None:
+    """A list of thousands of patients lies nowhere longer, or more openly, than the job needs."""
+    resources = TEMPLATE["Resources"]
+    bucket = resources["JobFiles"]["Properties"]
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    encrypted = rule["ServerSideEncryptionByDefault"]
+    assert encrypted["SSEAlgorithm"] == "aws:kms"
+    assert encrypted["KMSMasterKeyID"] == {"GetAtt": "JobFilesKey.Arn"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    [lifecycle] = bucket["LifecycleConfiguration"]["Rules"]
+    assert (lifecycle["Status"], lifecycle["ExpirationInDays"]) == ("Enabled", 1)
+    assert lifecycle["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    [shut] = resources["JobFilesPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (shut["Effect"], shut["Principal"], shut["Action"]) == ("Deny", "*", "s3:*")
+    assert shut["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_machine_of_jobs_uses_nothing_that_the_local_aws_ignores() -> None:
+    """What is tested on the local AWS is what runs in AWS."""
+    definition = TEMPLATE["Resources"]["JobMachine"]["Properties"]["DefinitionString"]["Sub"]
+    machine = json.loads(definition.replace("${JobParts}", "20"))
+    parts = machine["States"]["Parts"]
+    assert not {"ItemBatcher", "ResultWriter", "MaxConcurrencyPath"} & parts.keys()
+    assert parts["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    reached = {machine["StartAt"]}
+    for state in machine["States"].values():
+        reached |= {state[name] for name in ("Next", "Default") if name in state}
+        reached |= {each["Next"] for each in state.get("Catch", ())}
+        reached |= {each["Next"] for each in state.get("Choices", ())}
+    assert reached == machine["States"].keys()

@@ -224,10 +224,12 @@ def test_the_function_may_do_no_more_than_it_must() -> None:
         "HousekeepingRole",
         "PostEventsRole",
         "SendWebhooksRole",
+        "JobStepsRole",
+        "JobPartRole",
     ):
-        signs = name in {"AfterReceiptRole", "CatchUpRole"}
+        signs = name in {"ApiHandlerRole", "AfterReceiptRole", "CatchUpRole", "JobStepsRole"}
         assert ("kms:Sign" in json.dumps(template["Resources"][name])) is signs, (
-            "only what runs behind may sign"
+            "only what signs receipts, or certificates of lists, may sign"
         )
         for policy in template["Resources"][name]["Properties"]["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:

@@ -1,6 +1,5 @@
 """Calls for jobs: lists, links, export and import that are too large for one call."""
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,9 +20,10 @@ from chalicelib.services.job_registry import KINDS
 from chalicelib.services.jobs import JobView, NewJob, ScopeMissingError
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader, is_word
-from chalicelib.web.api.errors import SCOPE_MISSING, UNKNOWN_CURSOR, RefusedError
+from chalicelib.web.api.cursors import cursor_for, cursor_sent
+from chalicelib.web.api.errors import SCOPE_MISSING, RefusedError
 from chalicelib.web.api.links import LINK_SECONDS, MAX_LINK_SECONDS, MIN_LINK_SECONDS
-from chalicelib.web.requests import mount, query
+from chalicelib.web.requests import mount
 from chalicelib.web.responses import document
 
 SCOPES = ("status:read", "links:write", "export:read", "imports:write")
@@ -48,10 +48,10 @@ def create_job(request: Request, clinic: str) -> Response:
 def list_jobs(request: Request, clinic: str) -> Response:
     """List the jobs that this key made, the newest first."""
     call = authorize(request, clinic, SCOPES, no_body)
-    views, more = jobs.list_jobs(get_portal(), call, _after(request))
+    views, more = jobs.list_jobs(get_portal(), call, cursor_sent(request))
     answer: dict[str, Any] = {"jobs": [_describe(view) for view in views]}
     if more is not None:
-        answer["cursor"] = base64.urlsafe_b64encode(more.encode()).decode()
+        answer["cursor"] = cursor_for(more)
     return document(answer)
 
 
@@ -212,12 +212,3 @@ def _describe(view: JobView) -> dict[str, Any]:
         if job.result.certificate:
             described["certificate"] = job.result.certificate
     return described
-
-
-def _after(request: Request) -> str:
-    """Read where the list goes on; "" for its beginning."""
-    cursor = query(request, "cursor")
-    try:
-        return base64.urlsafe_b64decode(cursor).decode() if cursor else ""
-    except ValueError:
-        raise RefusedError(UNKNOWN_CURSOR) from None
