@@ -113,6 +113,8 @@ def test_no_name_stands_twice_at_one_place_of_the_template() -> None:
             twice += [f"{place}/{name}" for name in set(names) if names.count(name) > 1]
             parts += [(f"{place}/{name.value}", each) for name, each in node.value]
     assert twice == []
+
+
 def test_files_of_jobs_are_encrypted_shut_and_gone_after_a_day() -> None:
     """A list of thousands of patients lies nowhere longer, or more openly, than the job needs."""
     resources = TEMPLATE["Resources"]
