@@ -224,6 +224,11 @@ def link_key(link: str) -> Key:
     return Key(f"LINK#{link}", "LINK")
 
 
+def link_secret_key(clinic: str, key_id: str) -> Key:
+    """A link key of a clinic's program, by its id; all of a clinic's stand together."""
+    return Key(f"CLINIC#{clinic}#LINKKEYS", f"KEY#{key_id}")
+
+
 def links_call_key(call: str) -> Key:
     """The body of a call for links, by the HMAC of its bearer key and Idempotency-Key."""
     return Key(f"LINK#{call}", "CALL")

@@ -8,6 +8,7 @@ from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.errors import NoLongerThereError, NotFoundError
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, read_token
+from chalicelib.domain.program_links import ProgramToken, read_program_token
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
@@ -119,6 +120,9 @@ def open_link(
     round trip, and two more for the key of a program's link. A link whose key is revoked still
     stops things: that is the safe side, and its address stands in mails that were sent.
     """
+    made_elsewhere = read_program_token(token)
+    if made_elsewhere is not None:
+        return _open_made_elsewhere(table, clinics, made_elsewhere, token, scope, now)
     parts = read_token(token)
     if parts is None:
         raise UnknownLinkError
@@ -134,6 +138,25 @@ def open_link(
         raise OldLinkError(link)
     plain = key.decrypt(_SEALED, secret.value.hex(), secret.link_id, bytes(item.blob or b""))
     return OpenedLink(secret.link_id, link, LinkRecipient.read(plain))
+
+
+def _open_made_elsewhere(  # noqa: PLR0917 - the token, read and as it came
+    table: Table, clinics: Clinics, token: ProgramToken, text: str, scope: LinkScope, now: Instant
+) -> OpenedLink:
+    """Follow a link that a program made by itself; errors as `open_link`.
+
+    It unsubscribes as long as any, also where its key is revoked or its epoch over.
+    """
+    from chalicelib.store import link_keys  # noqa: PLC0415 - few links are made so
+
+    found = link_keys.open_program_link(table, clinics, token, text, now)
+    if found is None or scope not in link_keys.OPENS:
+        raise UnknownLinkError
+    stops = scope is LinkScope.UNSUBSCRIBE
+    ended = not found.link.opens(scope, now) or (found.ended and not stops)
+    if ended or (not stops and _key_is_gone(table, found.link)):
+        raise OldLinkError(found.link)
+    return OpenedLink(found.id, found.link, found.recipient)
 
 
 def audit_line(opened: OpenedLink, what: str, subjects: Sequence[Subject], at: Instant) -> Put:

@@ -36,7 +36,7 @@ from chalicelib.web.routing import for_programs, methods
 
 View = Callable[..., Response]
 
-MAX_NAME = 200
+MAX_NAME = 640
 """How long a part of an address may be: ids, versions, tokens and hashes are shorter."""
 
 

@@ -113,6 +113,9 @@ INVALID_LIMIT = Problem(422, "Invalid limit", "A number from {least} to {most}, 
 WEBHOOK_NAME = Problem(
     400, "Not a name", "1 to 64 lower-case letters, digits, _ and -, no _ or - at the beginning."
 )
+TOO_MANY_LINK_KEYS = Problem(
+    409, "Too many link keys", "A clinic has {most} good ones at most: revoke one first."
+)
 
 # The subject
 WHOSE_DECISION = Problem(
