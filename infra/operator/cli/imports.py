@@ -1,5 +1,6 @@
 """The command that brings in consents and refusals which another system recorded."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -7,10 +8,14 @@ import click
 from infra.operator.cli.command import Work, command
 from infra.operator.cli.errors import Exit
 from infra.operator.cli.lists import ENCODINGS, read_list
+from infra.operator.cli.long_jobs import begin, carry_out, exit_code, print_faults
 from infra.operator.cli.output import Output, counted
+from infra.operator.cli.subjects import STDIN
 
 SYSTEMS = ["mailchimp", "brevo", "listmonk", "sheet"]
 _SHOWN = 20
+MOST_ROWS = 2_000
+"""What one call takes; a longer file goes by a job."""
 
 
 @command(
@@ -55,35 +60,73 @@ _SHOWN = 20
     "--delimiter", type=click.Choice(["comma", "semicolon", "tab"]), help="If there is no telling."
 )
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="If the one assumed is wrong.")
+@click.option("--job", "by_job", is_flag=True, help="By a job, however short the file is.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of a job, file for the report of every line; FILE.report.csv otherwise.",
+)
 @click.pass_obj
-def import_file(work: Work, /, *, file: str, **given: Any) -> int:
+def import_file(
+    work: Work, /, *, file: str, by_job: bool, target: Path | None, **given: Any
+) -> int:
     """Bring in the consents and refusals of another system (CSV).
 
     Each line becomes a receipt with its true date. What was said here since goes on counting, and
     the same line is recorded once, so a broken import is simply run again. Try --dry-run first.
+    More than 2,000 lines go by a job, which goes on after Ctrl-C.
     """
-    switches = {
-        "dry_run": "1" if given.pop("dry_run") else None,
+    content = read_list(file)
+    dry_run = given.pop("dry_run")
+    said = {
         "declared_adult": "true" if given.pop("declared_adult") else None,
         "ip": "keep" if given.pop("keep_ip") else None,
         "confirm": "send" if given.pop("confirm") else None,
         "from": given.pop("origin"),
         "list": given.pop("audience"),
+        **given,
     }
+    if by_job or content.count(b"\n") > MOST_ROWS:
+        if file == STDIN:
+            raise click.UsageError("A job needs a FILE.")
+        return _by_job(work, Path(file), target, {**said, "dry_run": dry_run})
     report = work.portal.call(
         "POST",
         work.portal.clinic_path("imports"),
-        query={**given, **switches},
-        data=read_list(file),
+        query={**said, "dry_run": "1" if dry_run else None},
+        data=content,
         headers={"Content-Type": "text/csv"},
     ).json()
     work.show(report, _print_report)
     return Exit.IN_PART if report["outcomes"]["rejected"] else Exit.DONE
 
 
-def _print_report(output: Output, report: Any) -> None:
+def _by_job(work: Work, source: Path, target: Path | None, said: dict[str, Any]) -> int:
+    target = target or source.with_name(f"{source.stem}.report.csv")
+    asked = {"kind": "import", **{name: value for name, value in said.items() if value}}
+    job = carry_out(work, begin(work, asked, source, target))
+    work.show({"output": str(target), "job": job["id"], "outcomes": job["counts"]}, _print_outcomes)
+    if not work.output.as_json:
+        print_faults(work, job)
+        work.output.say(f"Saved {target}: what became of every line.", "green")
+        _say_if_dry(work.output, dry_run=bool(said["dry_run"]))
+    return exit_code(job)
+
+
+def _print_outcomes(output: Output, report: Any) -> None:
     rows = [(name, count) for name, count in report["outcomes"].items() if count]
     output.table(("Outcome", "Lines"), rows)
+
+
+def _say_if_dry(output: Output, *, dry_run: bool) -> None:
+    if dry_run:
+        output.say("Nothing was recorded: this was a dry run.", "green")
+
+
+def _print_report(output: Output, report: Any) -> None:
+    _print_outcomes(output, report)
     states = [
         (question, state, count)
         for question, counts in report["states"].items()
@@ -98,5 +141,4 @@ def _print_report(output: Output, report: Any) -> None:
         output.say(f"  line {each['line']}: {each.get('detail') or each.get('reason')}")
     if len(rejected) > _SHOWN:
         output.say("  … --json lists all.")
-    if report["dry_run"]:
-        output.say("Nothing was recorded: this was a dry run.", "green")
+    _say_if_dry(output, dry_run=report["dry_run"])

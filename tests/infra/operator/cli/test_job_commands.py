@@ -1,5 +1,7 @@
 """Lists of any size from the command line: sent, worked on by jobs, fetched, and gone on with."""
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +42,8 @@ class Machine:
             reply = served.answer(request)
             served.before = before
             if request.target.endswith("/start") and reply.status == 200 and self.at_once:
-                self.work(json.loads(reply.body)["id"])
+                with contextlib.redirect_stdout(io.StringIO()):  # the portal's metrics
+                    self.work(json.loads(reply.body)["id"])
             told = json.loads(reply.body)
             change(request, told)
             return Reply(reply.status, reply.headers, json.dumps(told).encode())
@@ -123,6 +126,25 @@ def test_links_come_by_a_job_as_they_come_by_calls(terminal: Terminal, machine: 
     assert heads[0] == heads[1]
     assert heads[0].startswith(b"email;note;url;unsubscribe_url")
     assert "line 4" in terminal("links", "list.csv", "--job", "-o", "c.csv").err
+
+
+def test_a_clinic_moves_in_by_a_job(terminal: Terminal, machine: Machine) -> None:
+    """Ten thousand members are one command, and a report of every line is saved."""
+    assert machine.at_once
+    header = "Email Address,OPTIN_TIME,CONFIRM_TIME\n"
+    times = "2024-03-01 10:15:00,2024-03-01 10:20:00\n"
+    terminal.write("in.csv", f"{header}in@job.example,{times}nonsense,{times}")
+    words = ("import", "in.csv", "--from", "mailchimp", "--purpose", "newsletter.email", "--job")
+    said = terminal(*words, "--dry-run")
+    assert said.code == 5, said.err
+    assert ("line 3" in said.err, "dry run" in said.err) == (True, True)
+    report = (terminal.folder / "in.report.csv").read_text("utf-8")
+    assert ("recorded" in report, "rejected" in report, "in@job" in report) == (True, True, False)
+    asked = ("status", "--email", "in@job.example", "--purpose", "newsletter.email")
+    assert "never_asked" in terminal(*asked).out
+    told = terminal(*words, "-o", "told.csv", "--json").json()
+    assert (told["outcomes"]["recorded"], told["outcomes"]["rejected"]) == (1, 1)
+    assert "never_asked" not in terminal(*asked).out
 
 
 def test_after_ctrl_c_it_goes_on(terminal: Terminal, machine: Machine) -> None:
