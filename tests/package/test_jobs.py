@@ -90,6 +90,23 @@ def test_a_list_is_compared_with_the_consents_on_the_deployed_stack(
     assert (certificate["rows"], certificate["permitted"]) == (ROWS, 1)
 
 
+def test_everybody_who_agreed_is_exported_by_the_deployed_stack(local_stack: LocalStack) -> None:
+    """Without an upload: the machine goes through the sixteen parts of the clinic's people."""
+    body: dict[str, Any] = {"channel": "phone", "effective_at": "2026-11-10T10:00:00Z"}
+    body["decisions"] = {"newsletter.email": "yes"}
+    people = [f"exported{number}@example.org" for number in range(5)]
+    for person in people:
+        local_stack.call(RIGA, "receipts", {**body, "subject": {"email": person}})
+    job = made(local_stack, kind="export", purpose="newsletter.email")
+    local_stack.call(RIGA, f"jobs/{job['id']}/start", {})
+    done = settled(local_stack, job["id"])
+    assert (done["state"], done["parts"]["total"]) == ("done", 16), done
+    with urllib.request.urlopen(done["download_url"]) as answer:
+        rows = list(csv.DictReader(io.StringIO(answer.read().decode())))
+    assert {row["email"] for row in rows} >= set(people)
+    assert len(rows) == done["counts"]["exported"]
+
+
 def test_a_job_is_cancelled_on_the_deployed_stack(local_stack: LocalStack) -> None:
     """The machine stops, and what still runs of it does nothing more."""
     job = made(local_stack, kind="links")

@@ -16,7 +16,9 @@ from chalicelib.domain.api_keys import digest
 from chalicelib.domain.instants import instant, moment
 from chalicelib.jobs import long_jobs
 from chalicelib.receipts.certificates import verify_certificate
+from chalicelib.services.jobs import STOPPED
 from chalicelib.store import jobs
+from chalicelib.store.job_machine import JobMachine
 from chalicelib.store.keys import job_key
 from chalicelib.store.writes import Put
 from infra.operator import keys
@@ -546,3 +548,41 @@ def test_an_export_that_is_started_again_is_of_that_moment(
     work.start()
     again = work.run()
     assert (again["state"], again["counts"]) == ("done", {"exported": 0})
+
+
+def test_an_execution_that_ended_by_itself_is_told(portal: RunningPortal, program: Program) -> None:
+    """Whoever waits for a job hears that somebody stopped it in the console, and goes on."""
+    work = Work(portal, program)
+    work.upload(FILE)
+    work.start()
+    plan, parts = work.plan()
+    work.part(plan, parts[0])
+    job = jobs.read(portal.table, *work.name.values())
+    machine = JobMachine(portal.in_process.aws, portal.in_process.settings.job_machine)
+    machine.stop(str(job.execution))
+    assert work.read()["state"] == "running", "it may only just begin"
+    earlier = replace(job, started_at=instant(moment(job.created_at) - timedelta(minutes=1)))
+    key = job_key(job.clinic, job.key, job.id)
+    portal.table.put(Put(key, {"body": earlier.stored()}))
+    told = work.read()
+    assert (told["state"], told["problem"]) == ("failed", STOPPED)
+    work.start()
+    assert work.plan() == (plan, parts[1:])
+
+
+def test_a_key_with_a_new_secret_keeps_its_jobs(portal: RunningPortal) -> None:
+    """Changing the secret in the middle of a long job loses nothing."""
+    program = portal.open_clinic()
+    work = Work(portal, program)
+    work.upload(FILE)
+    work.start()
+    plan, parts = work.plan()
+    work.part(plan, parts[0])
+    answer = program.call(f"keys/{work.name['key']}/rotate", {"overlap_hours": 0})
+    assert answer.status == 200, answer.text
+    assert program.get(f"jobs/{work.id}").status == 401
+    program.key = answer.json()["secret"]
+    for part in parts:
+        assert work.part(plan, part)["go"], work.read()
+    work.step("join")
+    assert work.read()["rows"]["done"] == ROWS
