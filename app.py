@@ -61,7 +61,7 @@ def catch_up(event: CloudWatchEvent) -> None:
     erased left, sign what waits, seal the audits of finished days, and send letters that nobody
     asked for.
     """
-    from chalicelib.jobs import audit_seals  # noqa: PLC0415 - as above
+    from chalicelib.jobs import audit_seals, recipient_mails  # noqa: PLC0415 - as above
     from chalicelib.jobs import catch_up as jobs  # noqa: PLC0415 - as above
 
     portal = get_portal()
@@ -95,6 +95,7 @@ def catch_up(event: CloudWatchEvent) -> None:
                 until(SIGNING_STOPS_BEFORE),
             ),
             partial(jobs.tell_recipients, portal.table, until(SIGNING_STOPS_BEFORE), first),
+            partial(recipient_mails.send_mails, delivery, until(STOP_BEFORE)),
             partial(jobs.send_letters, delivery, letters, until(STOP_BEFORE)),
         ]
     )

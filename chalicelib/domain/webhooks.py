@@ -25,6 +25,9 @@ OLD_SECRET_HOLDS = timedelta(hours=24)
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 25, 90, 120, 300, 600, 840, 1080, 1440))
 """How long a delivery waits after each failed try but the last: ten tries over 75 hours."""
 
+CLINIC_TOLD_AGAIN = timedelta(days=1)
+"""How long after a mail that a recipient is disabled its clinic gets the next."""
+
 TRIES = len(WAITS) + 1
 """How often a delivery is tried before its recipient is disabled."""
 
@@ -95,6 +98,9 @@ class Webhook:
     created_at: Instant
     old_secret_until: Instant = ""
     """Until when the secret before the last rotation signs, too."""
+    base: str = ""
+    """Where the portal was called when it was put: the links in its mails lead there, unless the
+    portal has an address of its own."""
 
     def stored(self) -> str:
         """Write it as JSON, to be kept."""
@@ -295,3 +301,19 @@ def next_try(failed: int, now: Instant, retry_after: timedelta | None, luck: flo
     wait = WAITS[min(failed, len(WAITS)) - 1] * (1 + JITTER * luck)
     asked = min(retry_after or timedelta(), LONGEST_RETRY_AFTER)
     return instant(moment(now) + max(wait, asked))
+
+
+def acknowledgement_token(clinic: str, delivery: str, proof: str) -> str:
+    """Write what stands in the address of the page on which a delivery is acknowledged.
+
+    `proof` is `ClinicKey.acknowledgement` of the delivery.
+    """
+    return f"{clinic}.{delivery}.{proof}"
+
+
+def read_acknowledgement_token(token: str) -> tuple[str, str, str] | None:
+    """Read clinic, delivery and proof from a token; None for what is none."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts):  # noqa: PLR2004 - the three that stand in it
+        return None
+    return parts[0], parts[1], parts[2]

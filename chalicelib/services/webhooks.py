@@ -93,6 +93,7 @@ def put_webhook(portal: Portal, call: AuthorizedCall[WebhookDefinition], name: s
         salt=was.webhook.salt if was else secrets.token_hex(16),
         created_at=was.webhook.created_at if was else call.now,
         old_secret_until=was.webhook.old_secret_until if was else "",
+        base=call.base_url,
     )
     key = portal.clinics.key(call.clinic)
     before = was.secrets(key, call.now) if was else []

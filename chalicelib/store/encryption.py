@@ -135,6 +135,11 @@ class ClinicKey:
         """Give the secret that signs where the clinic's lists go on."""
         return hmac.digest(self._key, b"cursors", "sha256")
 
+    def acknowledgement(self, delivery: str) -> str:
+        """Give the proof that a delivery's recipient got the link by which it is acknowledged."""
+        purpose = hmac.digest(self._key, b"acknowledgements", "sha256")
+        return hmac.digest(purpose, delivery.encode(), "sha256").hex()[:32]
+
     def outbox_number(self, subject: str, kind: str, reference: str) -> str:
         """Give the number in the outbox of a message to a person: the same each time, guessed by
         nobody.

@@ -26,6 +26,8 @@ PAGES: Mapping[str, str] = {
     "POST /confirm/{token}": "pages.confirmation:confirm",
     "GET /undo/{token}": "pages.confirmation:undo_page",
     "POST /undo/{token}": "pages.confirmation:undo",
+    "GET /acknowledge/{token}": "pages.acknowledgement:acknowledgement_page",
+    "POST /acknowledge/{token}": "pages.acknowledgement:acknowledge",
     "GET /unsubscribe/{token}": "pages.unsubscribe:unsubscribe_page",
     "POST /unsubscribe/{token}": "pages.unsubscribe:stop",
     "GET /manage/{token}": "pages.own_page:view",

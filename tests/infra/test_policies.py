@@ -115,8 +115,8 @@ CHANGE: dict[str, set[str]] = {
     "tally_key": {ROUND},
     "feed_counted_key": {ROUND},
     "webhook_key": {API},
-    "webhook_health_key": {WEBHOOKS},
-    "webhook_delivery_key": {API, WEBHOOKS},
+    "webhook_health_key": {CATCH_UP, WEBHOOKS},
+    "webhook_delivery_key": {API, CATCH_UP, WEBHOOKS},
 }
 """Which functions change an item that is there."""
 
@@ -144,7 +144,7 @@ REMOVE: dict[str, set[str]] = {
     "reminder_key": {ROUND},
     "confirmed_key": {ROUND},
     "person_key": {ROUND},
-    "webhook_queue_key": {WEBHOOKS},
+    "webhook_queue_key": {CATCH_UP, WEBHOOKS},
 }
 """Which functions remove an item. Nobody whom a request reaches does."""
 
