@@ -27,8 +27,8 @@ from chalicelib.store import compact, people
 from chalicelib.store.keys import personal_data_key
 
 _ID = re.compile(rb"[0-9a-f]{32,64}")
-_PASSING = ("LIMIT#", "BUDGET#", "JWKS", "AUDIT#")
-"""What belongs to nobody, and is not copied."""
+_PASSING = ("LIMIT#", "BUDGET#", "JWKS", "AUDIT#", "FEED#", "#COUNT#feed", "KEY#")
+"""What belongs to nobody, and is not copied: the feed of changes of copies is as if it was over."""
 
 Values = list[bytes]
 """What stands in the places of a text that differ between copies."""
@@ -95,7 +95,7 @@ def taken(portal: Portal, clinic: str, email: str, before: Table, after: Table) 
     items = []
     counted = {}
     for place, item in changed.items():
-        if "#COUNT#" in place[0]:
+        if "#COUNT#" in place[0] and "#COUNT#feed" not in place[0]:
             counted[place] = _difference(before.get(place), item)
         elif any(each in part for each in ids for part in place) or place[0].startswith("LINK#"):
             items.append(item)

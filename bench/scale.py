@@ -30,6 +30,7 @@ from bench.units import table_indexes
 from bench.visits import CLINIC, EMAIL_NEWS, Visits, expect
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.jobs import housekeeping
+from chalicelib.jobs.counting import count_feeds
 from chalicelib.receipts import sd_jwt
 from chalicelib.receipts.chain import verify_chain
 from chalicelib.store import personal_data, signatures, statistics
@@ -196,6 +197,7 @@ class _Scale:
         for act in acts:
             act(email)
             self.visits.follow()
+        count_feeds(self.world.portal, lambda: False)  # as the hourly round does
         after = dict(self.world.table.items())
         return taken(self.world.portal, CLINIC, email, before, after)
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bench.request_units import is_read
 from bench.units import Deed, deeds, key_pattern, table_indexes
 
 
@@ -36,3 +37,11 @@ def test_a_due_time_is_counted_in_its_index(counted: dict[str, Deed]) -> None:
     [index] = table_indexes()
     kinds = [each.kind for each in counted["first decision, 1 answer"].front]
     assert kinds.count(index.name) == 1
+
+
+def test_what_is_counted_and_told_costs_no_more_than_counting(counted: dict[str, Deed]) -> None:
+    """The feed of changes takes the place of counters: two units, for eight answers too."""
+    for name in ("first decision, 1 answer", "first decision, 8 answers", "staff receipt"):
+        behind = [each for each in counted[name].behind if not is_read(each)]
+        assert [each.units for each in behind if "#FEED#" in each.place[0]] == [2]
+        assert not [each for each in behind if "#COUNT#" in each.place[0]]
