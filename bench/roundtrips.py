@@ -28,6 +28,8 @@ BUDGET = {
     "status of 100": 4,
     "staff receipt": 2,
     "scrub, for 100 rows of 1,000": 4,
+    "import of 99 lines": 15,
+    "links of a list of 1,000": 13,
     "page of changes": 9,
     "page of the export": 26,
 }
@@ -56,6 +58,8 @@ def run() -> dict[str, Any]:
             "status of 100": client.counted(client.status, hundred),
             "staff receipt": client.counted(client.staff, "anna@example.org"),
             "scrub, for 100 rows of 1,000": client.counted(client.scrub, people) * 100 / ROWS,
+            "import of 99 lines": client.counted(client.bring_in, hundred[1:]),
+            "links of a list of 1,000": client.counted(client.link, people),
             "page of changes": client.counted(client.read, "/changes"),
             "page of the export": client.counted(client.read, "/export?purpose=newsletter.email"),
         }
@@ -111,11 +115,24 @@ class PortalClient:
 
     def scrub(self, emails: list[str]) -> None:
         """Compare a list with the consents."""
-        event = self.api_event("/scrub", {})
+        self._send_list("/scrub", 200, ["email", *emails], purpose="newsletter.email")
+
+    def bring_in(self, emails: list[str]) -> None:
+        """Import a consent of each, with a form as evidence."""
+        lines = ["email,consent,evidence", *(f"{email},yes,Form 7" for email in emails)]
+        said = {"from": "sheet", "system": "Old list", "purpose": "newsletter.email"}
+        self._send_list("/imports", 200, lines, **said, undated="2025-03-01")
+
+    def link(self, emails: list[str]) -> None:
+        """Make the links of a list."""
+        self._send_list("/links", 201, ["email", *emails])
+
+    def _send_list(self, path: str, expected: int, lines: list[str], **said: str) -> None:
+        event = self.api_event(path, {})
         event["headers"]["content-type"] = "text/csv"
-        event["multiValueQueryStringParameters"] = {"purpose": ["newsletter.email"]}
-        event["body"] = "email\n" + "\n".join(emails) + "\n"
-        self.answer(event, 200)
+        event["multiValueQueryStringParameters"] = {name: [text] for name, text in said.items()}
+        event["body"] = "\n".join(lines) + "\n"
+        self.answer(event, expected)
 
     def staff(self, email: str) -> None:
         """Record a decision taken at the desk."""
