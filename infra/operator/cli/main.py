@@ -53,6 +53,7 @@ SECTIONS = [
         "Look after it",
         {
             "changes": "changes:changes",
+            "stats": "stats:stats",
             "audit": "audit:audit",
             "key": "keys:key",
             "webhook": "webhooks:webhook",

@@ -103,6 +103,8 @@ class Output:
             table.add_row(*[_styled(cell) for cell in row])
         if table.row_count:
             self.stdout.print(table)
+        else:
+            self.say("Nothing to show.")
 
     def facts(self, pairs: Mapping[str, "Cell"]) -> None:
         """Print named values, one a line."""
