@@ -34,6 +34,9 @@ from chalicelib.store.publications import (
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import Put
 
+MOST_LOOKED_AT = 1_000
+"""How many publications of a clinic `open_take_downs` goes through."""
+
 MOST_PLACES = 100
 """In how many places one publication may stand."""
 
@@ -144,6 +147,22 @@ def find_all(
     named = [person for person in known.values() if person.id in shown]
     portal.table.put_new(call.audit("publications/list", named))
     return PublicationPage(entries, more)
+
+
+def open_take_downs(portal: Portal, call: AuthorizedCall[EmptyBody]) -> list[PublicationStatus]:
+    """Give what is to be taken down, of the first thousand publications of a clinic.
+
+    Until it is, a withdrawal is as little done as one that a recipient has not acknowledged.
+    """
+    found: list[PublicationStatus] = []
+    after: str | None = ""
+    looked_at = 0
+    while after is not None and looked_at < MOST_LOOKED_AT:
+        page = find_all(portal, call, PublicationState.TAKE_DOWN, after)
+        found += page.entries
+        after = page.more
+        looked_at += publications.PAGE
+    return found
 
 
 def add_places(

@@ -15,7 +15,8 @@ from chalicelib.domain.instants import (
 )
 from chalicelib.domain.webhooks import WebhookDelivery
 from chalicelib.portal import get_portal
-from chalicelib.services import webhook_deliveries
+from chalicelib.services import publications, webhook_deliveries
+from chalicelib.services.publications import PublicationStatus
 from chalicelib.services.webhook_deliveries import DeliveryFilter, Replay
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader, is_word
@@ -40,10 +41,14 @@ def list_deliveries(request: Request, clinic: str) -> Response:
     after = cursor_sent(request)
     if after and not _ID.fullmatch(after):
         raise RefusedError(UNKNOWN_CURSOR)
-    page = webhook_deliveries.list_deliveries(get_portal(), call, _filter(request), after)
+    wanted = _filter(request)
+    page = webhook_deliveries.list_deliveries(get_portal(), call, wanted, after)
     answer: dict[str, Any] = {
         "deliveries": [_describe(delivery, call.now) for delivery in page.deliveries]
     }
+    if wanted.acknowledged is False and wanted.recipient is None and not after:
+        due = publications.open_take_downs(get_portal(), call)
+        answer["take_downs"] = [_describe_take_down(entry) for entry in due]
     if page.more is not None:
         answer["cursor"] = cursor_for(page.more)
     return document(answer)
@@ -106,6 +111,17 @@ def _moment(written: str) -> Instant:
         return parse_instant(written.replace(" ", "+"))  # a + that was not escaped is a space
     except InvalidInstantError:
         raise RefusedError(UNKNOWN_MOMENT, name="since") from None
+
+
+def _describe_take_down(entry: PublicationStatus) -> dict[str, Any]:
+    publication, status = entry.publication, entry.status
+    return {
+        "publication": publication.id,
+        "subject": publication.subject,
+        "purpose": publication.question,
+        "since": status.since if status else None,
+        "places_left": sum(place.stands for place in publication.places),
+    }
 
 
 def _describe(delivery: WebhookDelivery, now: Instant) -> dict[str, Any]:

@@ -155,6 +155,24 @@ def test_a_new_place_opens_it_again(portal: RunningPortal) -> None:
     assert len(carried(portal, ANNA)) == 1
 
 
+def test_what_is_to_be_taken_down_counts_as_not_acknowledged(portal: RunningPortal) -> None:
+    """One list tells everything that a withdrawal still waits for."""
+    program = portal.open_clinic()
+    decided(program, "yes")
+    number = published(program).json()["id"]
+    waiting = "deliveries?acknowledged=false"
+    assert program.get(waiting).json()["take_downs"] == []
+    decided(program, "no")
+    ticked(program, number, 1)
+    [entry] = program.get(waiting).json()["take_downs"]
+    assert (entry["publication"], entry["purpose"], entry["places_left"]) == (number, PHOTO, 1)
+    assert entry["since"]
+    for other in ("deliveries", "deliveries?acknowledged=true", f"{waiting}&recipient=x"):
+        assert "take_downs" not in program.get(other).json()
+    ticked(program, number, 2)
+    assert program.get(waiting).json()["take_downs"] == []
+
+
 def test_the_same_call_is_one_publication(portal: RunningPortal) -> None:
     """A program that lost the answer asks again; another body under the key is refused."""
     program = portal.open_clinic()
