@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chalicelib.store.keys import FEED_SHARDS, SHARDS
 from infra.build.bundle import ROOT
 
 GOAL = 35
@@ -125,7 +126,7 @@ def measured(bench: Mapping[str, Any], scale: Mapping[str, Any] | None, deed: st
 _SHARDED = {
     "UNSENT#": "outbox",
     "#ROLL#": "list of people",
-    "#COUNT#": "counters",
+    "#FEED#": "feed of changes",
 }
 
 
@@ -303,8 +304,8 @@ def limits(people: int, work: Work, aws: Aws) -> list[Limit]:
         ),
     ]
     for name, units in work.hot.items():
-        shards = 8 if name == "counters" else 16
-        one_clinic = name in {"counters", "list of people"}
+        shards = FEED_SHARDS if name == "feed of changes" else len(SHARDS)
+        one_clinic = name in {"feed of changes", "list of people"}
         share = assumed["clinic_share"] if one_clinic else 1.0
         found.append(
             Limit(
