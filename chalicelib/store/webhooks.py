@@ -13,7 +13,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.webhooks import Webhook, WebhookHealth
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import listed_webhook_key, webhook_health_key, webhook_key
+from chalicelib.store.keys import Key, listed_webhook_key, webhook_health_key, webhook_key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, Replace, SetBody
 
@@ -127,6 +127,16 @@ def note_health(table: Table, clinic: str, name: str, tried: WebhookHealth) -> W
             continue
         return after
     return before
+
+
+def encrypted_values(
+    table: Table, clinic: str
+) -> Iterator[tuple[Key, bytes, tuple[str, str, str]]]:
+    """Give what is encrypted of a clinic's recipients: where it stands, and what for."""
+    for kept in of_clinic(table, clinic):
+        webhook = kept.webhook
+        name = (_SEALED, webhook.salt, _what(webhook))
+        yield webhook_key(clinic, webhook.name), kept.sealed, name
 
 
 def _read(item: Item | None, health: Item | None) -> KeptWebhook | None:

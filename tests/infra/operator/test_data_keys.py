@@ -5,7 +5,8 @@ nothing.
 import pytest
 
 from chalicelib.portal import get_portal
-from chalicelib.store import people
+from chalicelib.store import people, webhooks
+from chalicelib.store.encryption import encrypted_under
 from chalicelib.store.keys import clinic_key
 from chalicelib.store.personal_data import reveal
 from infra.__main__ import main
@@ -65,6 +66,21 @@ def test_a_clinic_goes_on_through_a_rotation_and_a_new_wrapping(
         [ANNA.value],
         ("Anna",),
     )
+
+
+def test_the_secrets_of_recipients_are_encrypted_again_too(portal: RunningPortal) -> None:
+    """A recipient verifies calls as before, and nothing stays under the key before."""
+    program = portal.open_clinic()
+    body = {"url": "https://hooks.example.org/", "purposes": ["newsletter"]}
+    secret = program.call("webhooks/tool", body, method="PUT").json()["secret"]
+    before = webhooks.find(portal.table, program.clinic, "tool")
+    assert run(portal, "data-key", "rotate", program.clinic) == 0
+    get_portal.cache_clear()  # a process that starts now
+    after = webhooks.find(portal.table, program.clinic, "tool")
+    assert after.sealed != before.sealed
+    key = get_portal().clinics.key(program.clinic)
+    assert after.secrets(key, get_portal().clock()) == [secret]
+    assert encrypted_under(after.sealed) == key.newest != encrypted_under(before.sealed)
 
 
 @pytest.mark.parametrize("command", ["rotate", "reseal", "rewrap"])
