@@ -50,6 +50,10 @@ deploy: venv ## the same, for Python 3.13, to an AWS account: make deploy STAGE=
 faults: venv ## 20,000 operations in which anything may fail, and what holds all the same (SEED=1 OPERATIONS=20000)
 	@SEED=$(SEED) OPERATIONS=$(OPERATIONS) FROM=$(FROM) TO=$(TO) $(VENV) -m tests.faults
 
+.PHONY: fuzz
+fuzz: tools ## 20,000 requests that nobody thought of to the bundle on the local AWS, held to the OpenAPI document (SEED=1 CASES=20000)
+	@SEED=$(SEED) CASES=$(CASES) $(VENV) -m tests.fuzz
+
 bench: venv ## the benchmarks; prints ratios, counts and request units, writes build/bench.json
 	@$(VENV) -m bench
 

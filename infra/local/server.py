@@ -95,26 +95,46 @@ class _Connection(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def _answer(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if (
-            not length.isdigit()
-            or int(length) > self.server.body_limit
-            or self.headers.get("Transfer-Encoding")
-        ):
-            self.close_connection = True
-            if length.isdigit() and not self.headers.get("Transfer-Encoding"):
-                self._read_away(min(int(length), MOST_READ_AWAY))
-                self._send(self.server.too_large)
-            else:
-                self._send(Reply(411 if self.headers.get("Transfer-Encoding") else 400))
+        body = self._body()
+        if body is None:
             return
-        body = self.rfile.read(int(length))
         headers = tuple((name, value) for name, value in self.headers.items())
         self._send(
             self.server.handler(
                 Request(self.command, self.path, headers, body, self.client_address[0])
             )
         )
+
+    def _body(self) -> bytes | None:
+        """Read the body; where it cannot be, answer that and give None."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            chunks = self._chunks()
+            if chunks is None:
+                self.close_connection = True
+                self._send(self.server.too_large)
+            return chunks
+        length = self.headers.get("Content-Length", "0")
+        if length.isdigit() and int(length) <= self.server.body_limit:
+            return self.rfile.read(int(length))
+        self.close_connection = True
+        if not length.isdigit():
+            self._send(Reply(400))
+            return None
+        self._read_away(min(int(length), MOST_READ_AWAY))
+        self._send(self.server.too_large)
+        return None
+
+    def _chunks(self) -> bytes | None:
+        """Read a body that comes in chunks (RFC 9112, 7.1); None where it is too large."""
+        body = b""
+        while size := int(self.rfile.readline().partition(b";")[0] or b"0", 16):
+            body += self.rfile.read(size)
+            if len(body) > self.server.body_limit:
+                return None
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
 
     def _read_away(self, length: int) -> None:
         """Read and drop a body: a client that is still sending would not read the answer."""
@@ -133,7 +153,7 @@ class _Connection(http.server.BaseHTTPRequestHandler):
             self.wfile.write(reply.body)
         self.wfile.flush()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer  # noqa: N815 - http.server's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _answer  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
         """Log nothing: an address may contain a token."""

@@ -81,7 +81,7 @@ class Visitor(Client):
 
     def send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send anything."""
-        event = self._event(method, target, body, headers)
+        event = self.event(method, target, body, headers)
         asked = (
             getattr(portal_app.app, "current_request", None),
             getattr(portal_app.app, "lambda_context", None),

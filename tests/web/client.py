@@ -92,7 +92,7 @@ class Client:
 
         What has no route, or not that method, is in no document.
         """
-        event = self._event(method, target, body, headers)
+        event = self.event(method, target, body, headers)
         with under_policy_of(get_portal(), "api_handler"):
             given = self.answer(event, None)
         content = (
@@ -110,9 +110,10 @@ class Client:
             truth.check(found[0], method, body, answer)
         return answer
 
-    def _event(
+    def event(
         self, method: str, target: str, body: bytes, headers: Mapping[str, str]
     ) -> dict[str, Any]:
+        """Give the event that API Gateway makes of a request."""
         path, _, query = target.partition("?")
         proxy = unquote(path).lstrip("/")
         sent = {"Host": self.host, "X-Forwarded-Proto": "https", **headers}

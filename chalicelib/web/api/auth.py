@@ -91,7 +91,7 @@ def authorize(
         known = portal.clinics.with_all_past_questions(published)
         sent = raw_body(request, raw) if raw else _body_sent(request, optional=body_optional)
         body = _read(read, known, sent, now)
-        contacts = () if isinstance(body, InvalidBodyError) else body.contacts
+        contacts = () if isinstance(body, InvalidBodyError | RefusedError) else body.contacts
         lookup = portal.directory.look_up(clinic, contacts, api_key_digest=secret, most=most)
         try:
             key = _check_key(lookup.api_key, clinic, scopes, now)
@@ -107,7 +107,7 @@ def authorize(
     shared = known.limited_to_controller(key.member)
     if key.member is not None and not for_all:
         body = _read(read, shared, sent, now)
-    if isinstance(body, InvalidBodyError):
+    if isinstance(body, InvalidBodyError | RefusedError):
         raise body
     address = base_url(request, portal.settings.public_url)
     return AuthorizedCall(key, body, lookup, portal.clock(), shared, address, idempotency_key)
@@ -121,11 +121,11 @@ def no_body(body: BodyReader) -> EmptyBody:
 
 def _read(
     read: Reader[Body], clinic: Clinic, sent: Mapping[str, Any] | bytes, now: Instant
-) -> Body | InvalidBodyError:
+) -> Body | InvalidBodyError | RefusedError:
     """Read a body, or give its faults: no answer names them before the key is checked."""
     try:
         return read_body(read, clinic, sent, now)
-    except InvalidBodyError as invalid:
+    except (InvalidBodyError, RefusedError) as invalid:
         return invalid
 
 

@@ -32,9 +32,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 def scrub_list(request: Request, clinic: str) -> Response:
     """Give the rows of a list that may be written to, with a certificate of it."""
-    call = authorize(
-        request, clinic, "status:read", partial(read_list, options=read_options(request)), raw=LIST
-    )
+    call = authorize(request, clinic, "status:read", partial(read_list, request=request), raw=LIST)
     done = scrub(get_portal(), call)
     return BinaryResponse(done.content, {"Content-Type": _media_type(done), **_headers(done)})
 
@@ -57,9 +55,9 @@ def read_options(request: Request) -> ListOptions:
     )
 
 
-def read_list(body: BodyReader, options: ListOptions) -> SentList:
-    """Read a list as it came."""
-    return SentList(body.raw, options)
+def read_list(body: BodyReader, request: Request) -> SentList:
+    """Read a list as it came, and what the address says of it; raise RefusedError as there."""
+    return SentList(body.raw, read_options(request))
 
 
 def _choice(

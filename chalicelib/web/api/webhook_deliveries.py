@@ -102,7 +102,7 @@ def _filter(request: Request) -> DeliveryFilter:
     return DeliveryFilter(
         _TRUTHS[acknowledged] if acknowledged else None,
         query(request, "recipient"),
-        _moment(since) if since else None,
+        _moment(since) if since is not None else None,
     )
 
 
