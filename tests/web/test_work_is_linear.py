@@ -168,6 +168,7 @@ def right(settled: RunningPortal) -> dict[str, str]:
         **tokens,
         "clinic": program.clinic,
         "receipt": number,
+        "job": program.call("jobs", {"kind": "links"}).json()["id"],
         "version": "1.0",
         "sha256": "0" * 64,
         "picture_name": "signup.svg",
