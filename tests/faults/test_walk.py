@@ -131,4 +131,4 @@ def test_a_deliberate_breakage_is_found(
 ) -> None:
     """A walk without a finding means something: it finds each of these planted faults."""
     breakage(monkeypatch)
-    assert kinds(run("a", 0, OPERATIONS)) & found
+    assert kinds(run("b", 0, OPERATIONS)) & found
