@@ -92,7 +92,7 @@ def write_command():
     text = '#!/bin/sh\nexec %s "$@"\n' % quoted
     with open(path, "w") as file:
         file.write(text)
-    os.chmod(path, 0o755)
+    os.chmod(path, 0o744)
 
 
 def main():
