@@ -41,7 +41,7 @@ def test_a_document_that_is_not_built_anew_is_found(
 def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
     """A developer adds a call without touching any other file."""
     call = """\
-  /v1/clinics/{clinic}/stats:
+  /v1/clinics/{clinic}/visits:
     get:
       operationId: getStatistics
       tags: [Status]
@@ -51,7 +51,7 @@ def test_a_new_call_is_one_entry_in_the_file_of_its_tag(source: Path) -> None:
 
 """
     change(source, "calls/status.yaml", "components:\n", f"{call}components:\n")
-    built = openapi.build(source)["paths"]["/v1/clinics/{clinic}/stats"]["get"]
+    built = openapi.build(source)["paths"]["/v1/clinics/{clinic}/visits"]["get"]
     assert built["operationId"] == "getStatistics"
 
 
