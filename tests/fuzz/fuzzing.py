@@ -16,7 +16,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.schemas import BaseSchema
 
-METHODS = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE"]
+METHODS = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]
 """What an address is tried with beside its own; API Gateway passes on no others."""
 
 REFUSED_FOR_WHAT_IT_MEANS = [400, 401, 403, 404, 406, 409, 422, 429]
