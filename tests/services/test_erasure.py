@@ -77,6 +77,12 @@ def traces(portal: Portal, subject: str) -> set[str]:
     return {re.sub(r"CLINIC#[a-z-]+#", "", item["pk"]["S"]).partition("#")[0] for item in items}
 
 
+def recipients_told(portal: Portal) -> None:
+    """Let the recipients' deliveries be written that follow from an erasure: here there are none."""
+    with under_policy_of(portal, "catch_up"):
+        catch_up.tell_recipients(portal.table, lambda: False)
+
+
 def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(
     portal: Portal,
 ) -> None:
@@ -99,6 +105,7 @@ def test_no_contact_no_name_and_no_key_to_them_is_left_anywhere_in_the_table(
     for mark in list(erasures.waiting(portal.table)):
         with under_policy_of(portal, "catch_up"):
             erasures.clear_remains(portal.table, mark)
+    recipients_told(portal)
     assert found(portal, *secrets) == set()
     keys = {item["pk"]["S"] + item["sk"]["S"] for item in every_item(portal)}
     assert not [key for key in keys if "#CONTACT#" in key or "SEALED#" in key or "ERASED#" in key]
@@ -260,6 +267,7 @@ def test_everything_goes_when_the_proof_is_over_and_nothing_else(portal: Portal)
     anna = erased(portal, ANNA)
     [mark] = erasures.waiting(portal.table)
     erasures.clear_remains(portal.table, mark)
+    recipients_told(portal)
     assert traces(portal, anna.id) == {"SUBJECT", "RECEIPT", "ROLL", "AUDIT", "FEED", "UNSENT"}
     for _ in range(2):
         with under_policy_of(portal, "housekeeping"):

@@ -11,7 +11,7 @@ from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.links import LinkScope
 from tests.web.client import Answer, Client, Program
 from tests.web.disclosed import evidence_of
-from tests.web.letterbox import a_token, brought_unasked, carried, token_in
+from tests.web.letterbox import a_token, carried, token_in, unasked
 from tests.web.page_reader import Page
 from tests.web.running import TABLE, RunningPortal
 
@@ -502,7 +502,7 @@ def test_those_who_wait_are_asked_only_when_the_clinic_says_so(
     assert waiting["state"] == "pending"
     [claim] = program.history(email="s@example.org")
     until = claim["decisions"][NEWS]["confirm_by"]
-    assert brought_unasked(portal, program.clinic, silent, until) == [], "nor by a reminder"
+    assert unasked(portal, program.clinic, silent, until) == [], "nor by a reminder"
     bring_in(program, f"{MAILCHIMP}\n{opted_in('asked@example.org')}\n", confirm="send")
     [message] = carried(portal, asked)
     answer = client.post(
