@@ -1,8 +1,8 @@
 """Finds or installs the tools that the tests need beside Python; `make test` runs it.
 
 MiniStack, which is the local AWS, a JVM with Amazon's DynamoDB Local, Chromium, a FHIR validator,
-two programs that read the OpenAPI document (Redocly's linter and a generator of clients), and
-Graphviz, which draws the pictures of the documents.
+programs that read the OpenAPI document (Redocly's linter, a generator of Python clients and one of
+TypeScript), and Graphviz, which draws the pictures of the documents.
 
 Each is looked for first, then installed (by apt for root, by pip or npm otherwise), or named in one
 sentence where that fails. `python -m infra.build.tools` prepares all of them.
@@ -30,6 +30,13 @@ FHIR_DEFINITIONS = ("hl7.fhir.r5.core@5.0.0", "hl7.terminology.r5@7.0.1")
 REDOCLY = "@redocly/cli@2.77.0"
 GRAPHVIZ = "@viz-js/viz@3.31.0"
 CLIENT_GENERATOR = "openapi-python-client==0.29.1"
+TYPESCRIPT = (
+    "openapi-typescript@7.13.0",
+    "openapi-fetch@0.17.0",
+    "typescript@5.9.3",
+    "@types/node@20.19.43",
+)
+"""A generator of types, what calls by them, the compiler that checks the calls, Node's types."""
 LOCAL_AWS = Path(__file__).resolve().parents[1] / "local" / "requirements.txt"
 """What the local AWS runs on: it wants an older botocore than the portal ships."""
 
@@ -193,15 +200,34 @@ def _npm_modules(package: str, holds: str, name: str) -> Path:
     """Return the folder of npm modules that holds a pinned package, fetching it the first time."""
     home = LOCAL / "tools" / package.removeprefix("@").replace("/", "-")
     modules = home / "node_modules"
-    if (modules / holds).exists():
-        return modules
+    if not (modules / holds).exists():
+        _npm_install(home, (package,), name)
+    return modules
+
+
+def _npm_install(home: Path, packages: Sequence[str], name: str) -> None:
+    """Fetch pinned npm packages into a folder, without running a script of theirs."""
     _needs_npm(name)
     _report(f"Fetching {name} …")
     home.mkdir(parents=True, exist_ok=True)
-    install = ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), package]
+    install = ["npm", "install", "--no-save", "--ignore-scripts", "--prefix", str(home), *packages]
     if not _succeeds(install):
-        raise ToolMissingError(f"npm could not fetch {package}: check the network and try again.")
-    return modules
+        names = ", ".join(packages)
+        raise ToolMissingError(f"npm could not fetch {names}: check the network and try again.")
+
+
+def typescript_modules() -> Path:
+    """Return the folder of npm modules with which a TypeScript client is generated and checked.
+
+    The folder is named after the packages, so that other versions are fetched anew.
+    """
+    wanted = hashlib.sha256(" ".join(TYPESCRIPT).encode()).hexdigest()[:12]
+    home = LOCAL / "tools" / f"typescript-{wanted}"
+    finished = home / "finished"
+    if not finished.exists():
+        _npm_install(home, TYPESCRIPT, "a generator of TypeScript clients")
+        finished.touch()
+    return home / "node_modules"
 
 
 def client_generator() -> Path:
@@ -284,6 +310,7 @@ def main() -> int:
         fhir_definitions()
         redocly()
         client_generator()
+        typescript_modules()
         graphviz_folder()
         chromium()
     except ToolMissingError as error:

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +79,37 @@ def test_every_operation_stands_under_one_heading_that_is_explained() -> None:
     assert {each["tags"][0] for _, _, each in OPERATIONS} == explained
 
 
+def are_json(content: Mapping[str, Any]) -> list[bool]:
+    """Tell of each kind of body, in the order described, whether it is JSON."""
+    return [media.endswith("json") for media in content]
+
+
+def answers_in_the_kind_sent(operation: Mapping[str, Any]) -> bool:
+    """Tell whether JSON is answered to JSON, and another kind to another kind."""
+    return len(set(are_json(resolved(operation.get("requestBody", {})).get("content", {})))) > 1
+
+
 def test_what_is_no_json_is_described_before_what_is() -> None:
     """A generator that takes the first kind of body for all reads no JWS or page as JSON."""
     for path, _, operation in OPERATIONS:
+        if answers_in_the_kind_sent(operation):
+            continue
         for status, answer in operation["responses"].items():
-            kinds = [media.endswith("json") for media in resolved(answer).get("content", {})]
+            kinds = are_json(resolved(answer).get("content", {}))
             assert kinds == sorted(kinds), (path, status)
+
+
+def test_json_is_described_first_where_the_answer_is_of_the_kind_sent() -> None:
+    """A generator that can send JSON alone reads the answer as what it is, and not as a text."""
+    found = [
+        resolved(answer).get("content", {})
+        for _, _, operation in OPERATIONS
+        if answers_in_the_kind_sent(operation)
+        for answer in operation["responses"].values()
+    ]
+    kinds = [are_json(content) for content in found]
+    assert [True, False] in kinds
+    assert [each for each in kinds if each != sorted(each, reverse=True)] == []
 
 
 def bodies() -> Iterator[tuple[str, str, dict[str, Any]]]:
