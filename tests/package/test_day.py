@@ -270,17 +270,29 @@ def test_the_streams_function_counts_a_receipt_once_however_often_it_comes(
         "source": "desk",
         "effective_at": "2026-11-22T08:15:00.000Z",
         "recorded_at": "2026-11-22T08:15:00.000Z",
-        "subject": "s1",
+        "subject": "5" * 32,
         "version": 1,
         "previous": None,
-        "notice": {},
-        "decisions": {"newsletter.email": {"before": "never_asked", "after": "granted"}},
+        "notice": {"version": "1.0", "lang": "lv", "sha256": "0" * 64},
+        "channel": "qr",
+        "assurance": "self-asserted",
+        "actor": "patient",
+        "evidence": None,
+        "decisions": {
+            "newsletter.email": {
+                "answer": "yes",
+                "before": "never_asked",
+                "after": "granted",
+                "confirm_by": None,
+                "expires_at": None,
+            }
+        },
     }
     canonical = canonical_receipt(json.dumps(document)).decode()
-    left = unsigned_write("counted-clinic", "s1", 1, "c0ffee")
+    left = unsigned_write("counted-clinic", "5" * 32, 1, "c0ffee")
     with environment(local_stack.settings):
         table = Table(local_stack.settings["TABLE_NAME"], region=REGION)
-        table.put_new(Put(receipt_key("counted-clinic", "s1", 1), {"body": canonical}))
+        table.put_new(Put(receipt_key("counted-clinic", "5" * 32, 1), {"body": canonical}))
         table.put_new(left)  # the stack's own stream tells of it as well
     keys = {"pk": {"S": left.key.pk}, "sk": {"S": left.key.sk}}
     change = {"Keys": keys, "NewImage": {}, "SequenceNumber": "1"}
