@@ -135,7 +135,7 @@ class BodyReader:
         subject_id = value[SUBJECT_ID]
         if len(value) > 1:
             self.error(pointer, "An object with email, phone or patient_ref, or subject_id alone.")
-        elif not isinstance(subject_id, str) or not _SUBJECT_ID.fullmatch(subject_id):
+        elif not is_word(subject_id) or not _SUBJECT_ID.fullmatch(subject_id):
             self.error(f"{pointer}/{SUBJECT_ID}", "The opaque id, as a receipt names its subject.")
         else:
             return (), subject_id
