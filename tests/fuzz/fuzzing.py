@@ -4,6 +4,7 @@ What is drawn follows from the seed. Whatever a run finds names the request by w
 again.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,7 +119,8 @@ def described(
         ],
     }
     config = SchemathesisConfig.from_dict(settings)
-    return schemathesis.openapi.from_dict(dict(document), config=config)
+    # It writes into the document that it is given, which other tests read too.
+    return schemathesis.openapi.from_dict(copy.deepcopy(dict(document)), config=config)
 
 
 def only(document: Mapping[str, Any], wanted: Callable[[str, str, Any], bool]) -> dict[str, Any]:
