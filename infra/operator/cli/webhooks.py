@@ -99,6 +99,9 @@ def _print_secret(output: Output, value: Any) -> None:
     if value["secret"]:
         output.say("Its secret, shown only once:")
         output.line(value["secret"])
+    elif value["url"]:
+        again = f"`consent webhook rotate {value['name']}` gives another."
+        output.say(f"Its secret was shown before: {again}")
 
 
 @webhook.subcommand("test", example="consent webhook test news")

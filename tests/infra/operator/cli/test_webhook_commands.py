@@ -16,7 +16,14 @@ def test_a_recipient_is_set_up_tried_and_taken_away(
     terminal.works_for(program.clinic, program.key or "")
     made = terminal(*SET, "--purpose", "newsletter")
     assert (made.code, made.out.startswith("whsec_")) == (0, True), made.err
-    assert terminal(*SET, "--purpose", "newsletter").out == ""
+    again = terminal(*SET, "--purpose", "newsletter")
+    assert again.out == ""
+    assert "shown before: `consent webhook rotate tool` gives another" in again.err
+    mailed = terminal(
+        "webhook", "set", "front", "--mail-to", "front@tool.example", "--purpose", "newsletter"
+    )
+    assert (mailed.code, "secret" in mailed.err) == (0, False), mailed.err
+    assert terminal("webhook", "remove", "front", "--yes").code == 0
     listed = terminal("webhook", "list")
     assert listed.out.startswith("tool\thttps://hooks.example.org/consents\tnewsletter.email")
     newer = terminal("webhook", "rotate", "tool", "--json").json()["secret"]
