@@ -7,7 +7,7 @@ import click
 
 from infra.operator.cli.command import Work, command
 from infra.operator.cli.errors import Exit
-from infra.operator.cli.lists import ENCODINGS, read_list
+from infra.operator.cli.lists import ENCODINGS, is_long, read_list, refuse_same
 from infra.operator.cli.long_jobs import begin, carry_out, exit_code, print_faults
 from infra.operator.cli.output import Output, counted
 from infra.operator.cli.subjects import STDIN
@@ -15,7 +15,7 @@ from infra.operator.cli.subjects import STDIN
 SYSTEMS = ["mailchimp", "brevo", "listmonk", "sheet"]
 _SHOWN = 20
 MOST_ROWS = 2_000
-"""What one call takes; a longer file goes by a job."""
+"""How many rows one call takes; a longer file goes by a job."""
 
 
 @command(
@@ -76,7 +76,7 @@ def import_file(
 
     Each line becomes a receipt with its true date. What was said here since goes on counting, and
     the same line is recorded once, so a broken import is simply run again. Try --dry-run first.
-    More than 2,000 lines go by a job, which goes on after Ctrl-C.
+    More than 2,000 lines or 4 MB go by a job, which goes on after Ctrl-C.
     """
     content = read_list(file)
     dry_run = given.pop("dry_run")
@@ -88,7 +88,7 @@ def import_file(
         "list": given.pop("audience"),
         **given,
     }
-    if by_job or content.count(b"\n") > MOST_ROWS:
+    if by_job or is_long(content, MOST_ROWS):
         if file == STDIN:
             raise click.UsageError("A job needs a FILE.")
         return _by_job(work, Path(file), target, {**said, "dry_run": dry_run})
@@ -105,6 +105,7 @@ def import_file(
 
 def _by_job(work: Work, source: Path, target: Path | None, said: dict[str, Any]) -> int:
     target = target or source.with_name(f"{source.stem}.report.csv")
+    refuse_same(source, target)
     asked = {"kind": "import", **{name: value for name, value in said.items() if value}}
     job = carry_out(work, begin(work, asked, source, target))
     work.show({"output": str(target), "job": job["id"], "outcomes": job["counts"]}, _print_outcomes)

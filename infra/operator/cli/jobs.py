@@ -9,6 +9,7 @@ import click
 from infra.operator.cli.command import Work, group
 from infra.operator.cli.errors import CommandError
 from infra.operator.cli.kept_jobs import KeptJob
+from infra.operator.cli.lists import refuse_same
 from infra.operator.cli.long_jobs import carry_out, exit_code, print_faults
 from infra.operator.cli.output import Output, minute
 
@@ -105,6 +106,8 @@ def resume(work: Work, *, number: str, source: Path | None, target: Path | None)
         kept = replace(kept, source=str(source.resolve()))
     if target:
         kept = replace(kept, target=str(target.resolve()))
+    if kept.source and kept.target:
+        refuse_same(kept.source, Path(kept.target))
     job = carry_out(work, kept, again=source is not None)
     work.show(job, lambda output, value: output.say(f"The job is {value['state']}."))
     if not work.output.as_json:

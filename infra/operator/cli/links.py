@@ -11,13 +11,13 @@ import click
 from infra.operator.cli.command import Work, command
 from infra.operator.cli.errors import Exit
 from infra.operator.cli.files import save
-from infra.operator.cli.lists import ENCODINGS, SHOWN, read_list
+from infra.operator.cli.lists import ENCODINGS, SHOWN, is_long, read_list, refuse_same
 from infra.operator.cli.long_jobs import begin, carry_out, exit_code, print_faults
 from infra.operator.cli.output import counted
 from infra.operator.cli.subjects import STDIN
 
 MOST_ROWS = 1_000
-"""What one call takes; a longer list goes by a job."""
+"""How many rows one call takes; a longer list goes by a job."""
 
 _DAY = 86_400
 _MEMBER = re.compile(r"([\w-]+)=(\d+)")
@@ -80,8 +80,8 @@ def links(
 
     For your own mailing. The rows stay byte for byte; columns are added: url, unsubscribe_url, and
     the values of the headers List-Unsubscribe and List-Unsubscribe-Post. A row without a contact
-    that can be read gets no link and is left out, told by its line. More than 1,000 rows go by a
-    job, which goes on after Ctrl-C.
+    that can be read gets no link and is left out, told by its line. More than 1,000 rows or
+    4 MB go by a job, which goes on after Ctrl-C.
     """
     content = read_list(file)
     if target is None:
@@ -89,8 +89,9 @@ def links(
             raise click.UsageError("Name the file to write: -o FILE.")
         source = Path(file)
         target = source.with_name(f"{source.stem}.links{source.suffix or '.csv'}")
+    refuse_same(file, target)
     common = {"lang": lang, "expires_in": days * _DAY, "column": column}
-    if by_job or content.count(b"\n") > MOST_ROWS:
+    if by_job or is_long(content, MOST_ROWS):
         if file == STDIN or delimiter or encoding:
             raise click.UsageError("A job needs a FILE, and takes no --delimiter or --encoding.")
         return _by_job(work, Path(file), target, {**common, "purposes": list(purposes)})

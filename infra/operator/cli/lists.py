@@ -1,4 +1,4 @@
-"""Commands on lists for a mailing: who may be written to, and personal links for them.
+"""The command that cleans a list for a mailing, and what all commands on lists share.
 
 A list that fits into one call goes by that; a longer one by a job. Contacts are in files and never
 in the command line.
@@ -26,8 +26,10 @@ from infra.operator.cli.output import Output
 from infra.operator.cli.subjects import STDIN
 
 MOST_BYTES = 4_000_000
+"""What one call takes of any list; a longer one goes by a job."""
+
 MOST_ROWS = 10_000
-"""What one call of `scrub` takes; a longer list goes by a job."""
+"""How many rows one call of `scrub` takes."""
 
 SHOWN = 20
 """How many broken lines are named; the mode `broken` lists all."""
@@ -102,7 +104,7 @@ def scrub(
         "encoding": encoding,
     }
     saved = _target(file, target, mode, target_tool)
-    if by_job or _is_long(content):
+    if by_job or is_long(content, MOST_ROWS):
         return _scrub_by_job(work, file, query, saved)
     answer = work.portal.call(
         "POST",
@@ -135,9 +137,9 @@ def scrub(
     return Exit.DONE
 
 
-def _is_long(content: bytes) -> bool:
+def is_long(content: bytes, most_rows: int) -> bool:
     """Tell whether a list is more than one call takes; line ends in cells count as rows."""
-    return len(content) > MOST_BYTES or content.count(b"\n") > MOST_ROWS
+    return len(content) > MOST_BYTES or content.count(b"\n") > most_rows
 
 
 def _scrub_by_job(work: Work, file: str, query: dict[str, Any], saved: Path | None) -> int:
@@ -174,6 +176,12 @@ def read_list(file: str) -> bytes:
         raise CommandError(f"{file} cannot be read ({error.strerror}).") from error
 
 
+def refuse_same(file: str | Path, target: Path) -> None:
+    """Raise click.UsageError where a result would be saved over the file that it is made from."""
+    if file != STDIN and target.resolve() == Path(file).resolve():
+        raise click.UsageError("The result would take the place of the list. Name another -o FILE.")
+
+
 def _target(file: str, target: str | None, mode: str, tool: str | None) -> Path | None:
     """Return where the list is saved, None for stdout; never over the list that was given."""
     if target == STDIN or (target is None and file == STDIN):
@@ -184,8 +192,7 @@ def _target(file: str, target: str | None, mode: str, tool: str | None) -> Path 
         source = Path(file)
         kind = f"{mode}-{tool}" if tool else mode
         chosen = source.with_name(f"{source.stem}.{kind}{source.suffix or '.csv'}")
-    if file != STDIN and chosen.resolve() == Path(file).resolve():
-        raise click.UsageError("The result would take the place of the list. Name another -o FILE.")
+    refuse_same(file, chosen)
     return chosen
 
 

@@ -1,7 +1,7 @@
 """The portal's API over HTTP: one call at a time, tried again while the portal is busy.
 
 A call that is sent again is safe: those that ask change nothing, those that write carry an
-`Idempotency-Key`. The bearer key stands in one header and in no message.
+`Idempotency-Key` or may be repeated as they are. The bearer key stands in one header and in no message.
 """
 
 import random
@@ -114,7 +114,6 @@ class Portal:
         json: Any = None,
         data: bytes | None = None,
         place_of: PlaceOf | None = None,
-        stream: bool = False,
     ) -> requests.Response:
         """Send a call, again while the portal is busy; return an answer below 400.
 
@@ -134,7 +133,6 @@ class Portal:
                     data=data,
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                     allow_redirects=False,
-                    stream=stream,
                 )
             except requests.exceptions.SSLError:
                 message = f"{self.profile.host} has no certificate that this machine trusts."

@@ -147,6 +147,43 @@ def test_a_clinic_moves_in_by_a_job(terminal: Terminal, machine: Machine) -> Non
     assert "never_asked" not in terminal(*asked).out
 
 
+@pytest.mark.parametrize("command", ["scrub", "links", "import"])
+def test_no_job_saves_its_result_over_the_list(
+    terminal: Terminal, machine: Machine, command: str
+) -> None:
+    """A slip with -o costs nobody the list, and no job is made."""
+    assert machine.at_once
+    more = {
+        "scrub": ("--purpose", "newsletter.email"),
+        "links": (),
+        "import": ("--from", "mailchimp", "--purpose", "newsletter.email"),
+    }[command]
+    said = terminal(command, "list.csv", *more, "--job", "-o", "list.csv")
+    assert (said.code, "Name another -o FILE" in said.err) == (2, True)
+    assert (terminal.folder / "list.csv").read_bytes().decode() == LIST
+    assert terminal("jobs", "list", "--json").json()["jobs"] == []
+
+
+def test_a_job_that_goes_on_is_not_saved_over_its_list(
+    terminal: Terminal, machine: Machine
+) -> None:
+    """The list of the first command, and one that is sent instead, stay as they are."""
+    terminal.write("list.csv", "nobody;knows\r\n1;2\r\n")
+    number = number_of(terminal(*SCRUB))
+    terminal.write("better.csv", LIST)
+    before = {each.name: each.read_bytes() for each in terminal.folder.iterdir()}
+    for slip in (
+        ("-o", "list.csv"),
+        ("--file", "better.csv", "-o", "better.csv"),
+        ("--file", "list.permitted.csv"),
+    ):
+        said = terminal("jobs", "resume", number, *slip)
+        assert (said.code, "Name another -o FILE" in said.err) == (2, True)
+    assert {each.name: each.read_bytes() for each in terminal.folder.iterdir()} == before
+    assert terminal("jobs", "resume", number, "--file", "better.csv").code == 0
+    assert machine.at_once
+
+
 def test_after_ctrl_c_it_goes_on(terminal: Terminal, machine: Machine) -> None:
     """The laptop may be closed: the portal works on, and the result is fetched later."""
     machine.at_once = False

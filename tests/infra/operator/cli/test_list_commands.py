@@ -4,7 +4,10 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
+
 from infra.local.server import Reply, Request
+from infra.operator.cli import imports, links, lists
 from tests.cast import RIGA, TBILISI
 from tests.infra.operator.cli.conftest import Served, Terminal
 from tests.web.running import RunningPortal
@@ -130,6 +133,42 @@ def test_every_row_gets_its_link(consent: Terminal) -> None:
     told = consent(*ask, "-o", "again.csv")
     assert f"{count} links" in told.err
     assert f"line {count + 2}, {count + 3}, {count + 4}" in told.err
+
+
+def test_links_are_never_saved_over_the_list(consent: Terminal) -> None:
+    """A slip with -o costs nobody the list, however its name is written."""
+    name = consent.write("list.csv", "email\na@link.example\nbroken\n")
+    whole = (consent.folder / name).read_bytes()
+    for same in (name, f"../{consent.folder.name}/{name}"):
+        said = consent("links", name, "-o", same)
+        assert (said.code, "Name another -o FILE" in said.err) == (2, True)
+    assert (consent.folder / name).read_bytes() == whole
+
+
+@pytest.mark.parametrize("most_rows", [links.MOST_ROWS, imports.MOST_ROWS, lists.MOST_ROWS])
+def test_a_list_of_few_long_rows_is_long_too(most_rows: int) -> None:
+    """What one call cannot take for its bytes goes by a job, for whichever command it is."""
+    assert lists.is_long(b"x" * (lists.MOST_BYTES + 1), most_rows)
+    assert lists.is_long(b"\n" * (most_rows + 1), most_rows)
+    assert not lists.is_long(b"x" * (lists.MOST_BYTES - most_rows) + b"\n" * most_rows, most_rows)
+
+
+@pytest.mark.parametrize("command", ["links", "import", "scrub"])
+def test_a_list_of_few_long_rows_goes_by_a_job(consent: Terminal, command: str) -> None:
+    """Four megabytes in ten rows are not sent to a call that would refuse them."""
+    name = consent.write("list.csv", "email;note\n" + f"a@link.example;{'x' * 410_000}\n" * 10)
+    asked: list[str] = []
+
+    def before(request: Request) -> Reply | None:
+        asked.append(request.target.partition("/v1/clinics/")[2].partition("?")[0])
+        return Reply(403, (), b"{}")
+
+    consent.served.before = before
+    more = {"import": ("--from", "sheet"), "links": ()}.get(
+        command, ("--purpose", "newsletter.email")
+    )
+    consent(command, name, *more)
+    assert asked == [f"{RIGA}/jobs"]
 
 
 def test_links_need_the_scope_and_a_purpose_that_is_known(
