@@ -86,7 +86,7 @@ def test_a_withdrawal_opens_the_list_and_the_last_tick_tells_the_patient(
     assert [place["removed_by"] for place in last["places"]] == ["Ilze", "Ilze"]
     assert last["places"][0]["removed_on"] == "2026-11-20"
     [mail] = carried(portal, ANNA)
-    assert "vairs nekur nav atrodams" in mail
+    assert "Viss, ko ar Jūsu piekrišanu publicējām, ir noņemts" in mail
     assert listed(program) == []
     assert listed(program, "?state=removed") == [entry["id"]]
     assert carried(portal, ANNA) == []
