@@ -103,12 +103,14 @@ def sign_waiting(
     told = 0
     try:
         publish_key(table, signer)
+        # Before the receipts are read: those of an order that is closed by now are all written.
+        ordered = set() if now is None else _ordering(table)
         for report in signing.sign_waiting(table, signer, out_of_time, first):
             if report.signed - told >= _PROGRESS_EVERY:
                 told = report.signed
                 log.log().info("signing", signed=report.signed, failed=report.failed)
         if now is not None and report.whole:
-            changes.note_complete(table, now, report.behind)
+            changes.note_complete(table, now, report.behind | ordered)
         if signer is None:
             log.log().warning("nothing is signed: SIGNING_KEY is not set", counted=report.counted)
             return
@@ -121,6 +123,13 @@ def sign_waiting(
         )
     finally:
         log.flush()
+
+
+def _ordering(table: Table) -> set[str]:
+    """Give the clinics that have an open withdrawal order: receipts are still to come that were
+    recorded when it was given.
+    """
+    return {stored_orders.clinic_of(key) for key in stored_orders.open_orders(table)}
 
 
 def publish_key(table: Table, signer: Signer | None) -> None:

@@ -125,6 +125,8 @@ def count_feeds(portal: Portal, out_of_time: OutOfTime) -> None:
         try:
             for counted in statistics.count_feed(portal.table, clinic):
                 receipts += counted
+                if out_of_time():
+                    break
         except (ContendedError, ValueError, LookupError, TypeError) as error:
             log.fault(error)
             failed += 1

@@ -151,6 +151,7 @@ class ReceiptSigning:
         waiting = [item for item in items if item.unsigned]
         untold = recipient_events.write_deliveries(self.table, waiting) if waiting else {}
         self.report.left.update(untold)
+        self.report.behind |= {item.entry.clinic for item in waiting if item.number in untold}
         self.report.failed += len(untold)
         unsigned = [item for item in waiting if item.number not in untold]
         signed = self._sign_group(unsigned) if unsigned else set()

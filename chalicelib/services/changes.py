@@ -25,7 +25,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.store import changes
-from chalicelib.store.changes import MOST_RECEIPTS, READABLE, FeedItem
+from chalicelib.store.changes import KEPT, MOST_RECEIPTS, READABLE, FeedItem
 from chalicelib.store.clinics import Published
 from chalicelib.store.keys import FEED_SHARDS, receipt_key
 from chalicelib.store.receipts import read_receipt
@@ -95,7 +95,9 @@ def read_changes(
         place = FeedPlace.read(secret, since, call.now)
     # Before the feed: a receipt that is signed meanwhile may be in it and is not promised.
     until = changes.complete_until(table, clinic)
-    items, more = _next_items(portal, clinic, place.numbers, limit)
+    # What is gone and follows a younger cursor could be read no more when that was given.
+    strict = place.at < instant(moment(call.now) - (KEPT - READABLE))
+    items, more = _next_items(portal, clinic, place.numbers, limit, strict=strict)
     entries = _entries(portal, call, items)
     version = place.version
     if not more:
@@ -113,20 +115,21 @@ def read_changes(
 def current_cursor(portal: Portal, published: Published, now: Instant) -> str:
     """Give the cursor from which a program reads what changes from now on."""
     clinic = published.clinic.id
-    numbers = changes.last_numbers(portal.table, clinic)
+    numbers = changes.last_numbers(portal.table, clinic, now)
     secret = portal.clinics.key(clinic).cursor_secret()
     return FeedPlace(numbers, published.in_force.version, now).written(secret)
 
 
 def _next_items(
-    portal: Portal, clinic: str, behind: Sequence[int], limit: int
+    portal: Portal, clinic: str, behind: Sequence[int], limit: int, *, strict: bool
 ) -> tuple[list[FeedItem], bool]:
     """Give the next items of all parts, with as many receipts as fit, and whether there are more.
 
     Each part is read in its order; between them what was appended first comes first.
     """
     parts = [
-        _read_part(portal, clinic, shard, number, limit) for shard, number in enumerate(behind)
+        _read_part(portal, clinic, shard, number, limit, strict=strict)
+        for shard, number in enumerate(behind)
     ]
     page: list[FeedItem] = []
     receipts = 0
@@ -139,15 +142,16 @@ def _next_items(
 
 
 def _read_part(
-    portal: Portal, clinic: str, shard: int, behind: int, limit: int
+    portal: Portal, clinic: str, shard: int, behind: int, limit: int, *, strict: bool
 ) -> Iterator[FeedItem]:
     """Read a part on, one item more than a page can have.
 
-    Raises CursorTooOldError where what follows is there no longer.
+    If `strict`, raises CursorTooOldError where what follows is there no longer. What is over is
+    taken away in no order.
     """
     expected = behind + 1
     for item in changes.read_part(portal.table, clinic, shard, behind, limit + 1):
-        if item.number != expected and behind:
+        if strict and behind and item.number != expected:
             raise CursorTooOldError
         expected = item.number + 1
         yield item

@@ -40,9 +40,11 @@ KEPT = READABLE + timedelta(days=35)
 MOST_RECEIPTS = 25
 """How many receipts one item leads to."""
 
-ROUND_MARGIN = timedelta(minutes=1)
-"""How long before a round begins a receipt was recorded that it surely finds: no request takes
-longer."""
+ROUND_MARGIN = timedelta(minutes=11)
+"""A round is sure to find the receipts recorded this long before it began: by then each is written.
+
+A part of an import records all its lines at the time it began, and may run for ten minutes.
+"""
 
 _LONG = 900
 """From how many bytes on an item is kept packed: it is charged by the kilobyte."""
@@ -124,7 +126,7 @@ def receipt_writes(table: Table, receipts: Iterable[Receipt], at: Instant) -> li
         parts.setdefault(part, []).append(named.stored())
     writes = []
     for (clinic, shard), stored in parts.items():
-        number = _last_number(table, clinic, shard)
+        number = _last_number(table, clinic, shard, at)
         for start in range(0, len(stored), MOST_RECEIPTS):
             number += 1
             content = {"receipts": stored[start : start + MOST_RECEIPTS]}
@@ -138,7 +140,7 @@ def event_write(table: Table, clinic: str, subject: str, event: SubjectEvent, at
     A condition is that nobody appended meanwhile. Raises UnavailableError.
     """
     shard = feed_shard(subject)
-    number = _last_number(table, clinic, shard) + 1
+    number = _last_number(table, clinic, shard, at) + 1
     return _put(clinic, shard, number, at, {"event": event, "subject": subject})
 
 
@@ -151,16 +153,16 @@ def read_part(
         yield _read(shard, item)
 
 
-def last_numbers(table: Table, clinic: str) -> tuple[int, ...]:
+def last_numbers(table: Table, clinic: str, now: Instant) -> tuple[int, ...]:
     """Give the last number of each part: whoever reads on from there reads what comes from now."""
-    return tuple(_last_numbers(table, clinic, range(FEED_SHARDS)))
+    return tuple(_last_numbers(table, clinic, range(FEED_SHARDS), now))
 
 
 def note_complete(table: Table, now: Instant, behind: Iterable[str]) -> None:
     """Note that every receipt recorded before a round began is in its clinic's feed.
 
     The round began at `now` and went through all that waited; at the clinics `behind` something
-    was left.
+    was left, or is still to come.
     """
     key = feed_complete_key()
     noted = _noted(table)
@@ -185,24 +187,29 @@ def _noted(table: Table) -> dict[str, Any]:
     return noted
 
 
-def _last_number(table: Table, clinic: str, shard: int) -> int:
-    return _last_numbers(table, clinic, [shard])[0]
+def _last_number(table: Table, clinic: str, shard: int, at: Instant) -> int:
+    return _last_numbers(table, clinic, [shard], at)[0]
 
 
-def _last_numbers(table: Table, clinic: str, shards: Sequence[int]) -> list[int]:
-    """Give the last numbers of parts; where all items are over, the last that was counted."""
-    last = {shard: table.last_key(feed_key(clinic, shard, 0).pk) for shard in shards}
-    empty = {shard: feed_counted_key(clinic, shard) for shard in shards if last[shard] is None}
-    found = table.get(list(empty.values())) if empty else {}
+def _last_numbers(table: Table, clinic: str, shards: Sequence[int], at: Instant) -> list[int]:
+    """Give the last numbers of parts; where all items are over, the last that was counted.
+
+    Items behind the last one found may be gone before it where it is over: all were counted.
+    """
+    last = {shard: table.last_item(feed_key(clinic, shard, 0).pk) for shard in shards}
+    over = {shard: feed_counted_key(clinic, shard) for shard in shards if _is_over(last[shard], at)}
+    counted = table.get(list(over.values())) if over else {}
     numbers = []
     for shard in shards:
-        key = last[shard]
-        if key is not None:
-            numbers.append(int(key.sk))
-        else:
-            counted = found.get(empty[shard])
-            numbers.append(int(counted.number or 0) if counted else 0)
+        item = last[shard]
+        mark = counted.get(over[shard]) if shard in over else None
+        in_feed = int(item.sk) if item else 0
+        numbers.append(max(in_feed, int(mark.number or 0) if mark else 0))
     return numbers
+
+
+def _is_over(item: Item | None, at: Instant) -> bool:
+    return item is None or int(item.ttl or 0) <= moment(at).timestamp()
 
 
 def _put(clinic: str, shard: int, number: int, at: Instant, content: Mapping[str, object]) -> Put:

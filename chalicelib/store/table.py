@@ -192,13 +192,13 @@ class Table:
         """
         return self._query(pk, self._item.sk > sk if sk else None, most)
 
-    def last_key(self, pk: str) -> Key | None:
-        """Give the key of the last item of a partition, strongly consistently; None for none."""
+    def last_item(self, pk: str) -> Item | None:
+        """Give the last item of a partition, strongly consistently; None for none."""
         try:
             items: Iterator[Any] = self._item.query(
                 pk, consistent_read=True, scan_index_forward=False, limit=1
             )
-            return next((item.key for item in items), None)
+            return next(items, None)
         except PynamoDBException as error:
             raise UnavailableError(type(error).__name__) from error
 

@@ -2,15 +2,19 @@ from typing import Any
 
 import pytest
 
+from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs import after_decision
+from chalicelib.jobs.counting import count_feeds
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
-from chalicelib.store import erasures
+from chalicelib.store import changes, erasures
 from chalicelib.store.keys import (
+    FEED_SHARDS,
     Key,
     audit_key,
+    feed_counted_key,
     notice_key,
     person_key,
     receipt_id_key,
@@ -65,6 +69,24 @@ def test_a_stream_that_repeats_itself_counts_each_receipt_once(portal: Portal) -
         "newsletter.email#granted#reception": 1,
         "newsletter.email#withdrawn#reception": 1,
     }
+
+
+def test_a_round_out_of_time_within_a_clinic_leaves_the_rest_to_the_next(portal: Portal) -> None:
+    """A clinic with very much that is new stops no round, and is counted exactly once."""
+    numbers = range(12)
+    for number in numbers:
+        contact = Contact(ContactKind.EMAIL, f"patient{number}@example.org")
+        receipt = decisions.record(portal, a_decision({EMAIL_NEWS: "yes"}), signed(contact))
+        assert count_unsigned(portal.table, receipt)
+    marks = [feed_counted_key(RIGA, shard) for shard in range(FEED_SHARDS)]
+    parts = sum(number > 0 for number in changes.last_numbers(portal.table, RIGA, NOON))
+    assert parts > 1
+    for counted in range(parts):
+        assert len(portal.table.get(marks)) == counted
+        count_feeds(portal, lambda before=counted: len(portal.table.get(marks)) > before)
+    assert len(portal.table.get(marks)) == parts
+    count_feeds(portal, lambda: False)
+    assert counts(portal.table, RIGA, DAY) == {"newsletter.email#granted#reception": len(numbers)}
 
 
 def test_only_new_receipts_are_counted(portal: Portal) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant, moment
@@ -12,14 +12,15 @@ from chalicelib.jobs import after_decision, catch_up, signing
 from chalicelib.jobs.counting import count_feeds
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
-from chalicelib.services import decisions
+from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import changes, outbox
 from chalicelib.store.changes import FeedItem, SubjectEvent, complete_until, read_part
-from chalicelib.store.keys import FEED_SHARDS, feed_key, feed_shard, receipt_key
+from chalicelib.store.keys import FEED_SHARDS, feed_key, feed_shard, receipt_key, webhook_key
 from chalicelib.store.statistics import counts
-from tests.cast import ANNA, GIORGI, RIGA, TBILISI
-from tests.factories import EMAIL_NEWS, NOON, a_decision
+from chalicelib.store.withdrawal_orders import MANY
+from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
+from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.keys import OwnKey
 from tests.messages.outgoing import left
 from tests.policies import under_policy_of
@@ -186,6 +187,35 @@ def test_until_when_the_feed_is_complete_is_told_by_the_last_round(portal: Porta
     assert complete_until(portal.table, RIGA) == instant(moment(later) - changes.ROUND_MARGIN)
 
 
+def test_what_recipients_could_not_be_told_is_not_said_to_be_complete(portal: Portal) -> None:
+    """A receipt waits unsigned for its deliveries: it is not in the feed."""
+    decide(portal, ANNA)
+    meddle(portal, webhook_key(RIGA, "tool"), "{")
+    with under_policy_of(portal, "catch_up"):
+        catch_up.sign_waiting(portal.table, OwnKey(), in_time, 0, NOON)
+    assert feed(portal) == []
+    assert complete_until(portal.table, RIGA) is None
+    assert complete_until(portal.table, TBILISI) == instant(moment(NOON) - changes.ROUND_MARGIN)
+
+
+def test_while_an_order_is_open_its_clinics_feed_is_not_complete(portal: Portal) -> None:
+    """Each of very many gets a receipt as of when they were stopped, in a later round."""
+    for number in range(MANY + 1):
+        resident = Contact(ContactKind.REFERENCE, f"R-{number}")
+        yes = on_paper({SMS_NEWS: "yes"}, MORNING, MORNING)
+        decisions.record(portal, yes, signed(resident, ANNA_PHONE))
+    withdrawals.withdraw(portal, a_decision({SMS_NEWS: "withdraw"}, NOON), signed(ANNA_PHONE))
+    begun = instant(moment(NOON) + timedelta(hours=1))
+    until = instant(moment(begun) - changes.ROUND_MARGIN)
+    with under_policy_of(portal, "catch_up"):
+        catch_up.sign_waiting(portal.table, OwnKey(), in_time, 0, begun)
+        assert complete_until(portal.table, RIGA) is None
+        assert complete_until(portal.table, TBILISI) == until
+        catch_up.carry_orders(portal, in_time)
+        catch_up.sign_waiting(portal.table, OwnKey(), in_time, 0, begun)
+    assert complete_until(portal.table, RIGA) == until
+
+
 def test_a_number_is_never_given_again(portal: Portal) -> None:
     """When a year is over and all its items are gone, a cursor leads to no other's change."""
     receipt = decide(portal, ANNA)
@@ -193,8 +223,23 @@ def test_a_number_is_never_given_again(portal: Portal) -> None:
     shard = feed_shard(receipt.document["subject"])
     count_feeds(portal, in_time)
     meddle(portal, feed_key(RIGA, shard, 1), None)  # as DynamoDB does when its time is over
-    assert changes.last_numbers(portal.table, RIGA)[shard] == 1
+    assert changes.last_numbers(portal.table, RIGA, NOON)[shard] == 1
     sign(portal, decide(portal, ANNA, "no"))
     [item] = read_part(portal.table, RIGA, shard, 0)
     assert item.number == 2
     assert sum(counts(portal.table, RIGA, DAY).values()) == 2
+
+
+def test_a_number_is_not_given_again_while_earlier_items_wait_to_go(portal: Portal) -> None:
+    """What is over goes in no order: the last item may be gone before those ahead of it."""
+    for answer in ("yes", "no"):
+        receipt = decide(portal, ANNA, answer)
+        sign(portal, receipt)
+    shard = feed_shard(receipt.document["subject"])
+    count_feeds(portal, in_time)
+    meddle(portal, feed_key(RIGA, shard, 2), None)
+    signed_at = datetime.now(UTC)
+    over = instant(signed_at + changes.KEPT + timedelta(days=1))
+    assert changes.last_numbers(portal.table, RIGA, over)[shard] == 2
+    [write] = changes.receipt_writes(portal.table, [receipt], over)
+    assert write.key == feed_key(RIGA, shard, 3)

@@ -1,22 +1,27 @@
 """What a program that replays the changes knows is what the status says."""
 
+from datetime import timedelta
 from random import Random
 
 import pytest
 
 from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.consent import Answer
+from chalicelib.domain.cursors import CursorTooOldError
+from chalicelib.domain.instants import instant, moment
 from chalicelib.jobs import signing
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.changes import ChangesPage, read_changes
+from chalicelib.store.changes import KEPT, READABLE
+from chalicelib.store.keys import feed_key, feed_shard
 from infra.build.bundle import ROOT
 from infra.operator import publish
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI, publish_edition
 from tests.factories import EMAIL_NEWS, MORNING, SMS_NEWS, a_decision
 from tests.keys import OwnKey
-from tests.store.people import BELLA, signed, state
+from tests.store.people import BELLA, meddle, signed, state
 from tests.stores import Clock
 
 EVENING = "2026-11-22T20:00:00.000Z"
@@ -99,3 +104,22 @@ def test_a_program_that_replays_the_changes_knows_how_everybody_stands(
         for question in (EMAIL_NEWS, SMS_NEWS):
             told = stand.get((subjects[contact.value], question), "never_asked")
             assert told == state(portal, RIGA, contact, question)
+
+
+def test_a_first_read_goes_on_over_what_is_taken_away_meanwhile(portal: Portal) -> None:
+    """What is older than can be read goes in no order: who reads from the beginning misses nothing
+    that was promised. Who was away for longer than a gap is old is told so.
+    """
+    for step in range(40):
+        decision = a_decision({EMAIL_NEWS: "no" if step % 2 else "yes"}, MORNING)
+        receipt = decisions.record(portal, decision, signed(ANNA))
+        follow(portal)
+    page = read(portal, EVENING)
+    assert page.more
+    shard = feed_shard(receipt.document["subject"])
+    meddle(portal, feed_key(RIGA, shard, len(page.entries) + 1), None)
+    rest = read(portal, EVENING, page.cursor, limit=100)
+    assert len(page.entries) + len(rest.entries) == 39
+    later = instant(moment(EVENING) + KEPT - READABLE + timedelta(days=1))
+    with pytest.raises(CursorTooOldError):
+        read(portal, later, page.cursor)
