@@ -14,6 +14,7 @@ proves that the person agreed:
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -162,8 +163,8 @@ def _mailchimp(reading: _Reading) -> ImportedLine:
     if status == "unsubscribed" or rules.answer not in {None, Answer.YES}:
         said = reading.time("unsub_time", "last_changed")
         return reading.line(reading.all(Answer.WITHDRAW), said, told=told, ip=ip)
-    by_the_owner = opted_in and confirmed and opted_in.at < confirmed.at
-    proven = bool(by_the_owner and cells.get("confirm_ip"))
+    confirmed_later = opted_in and confirmed and opted_in.at < confirmed.at
+    proven = bool(confirmed_later and cells.get("confirm_ip"))
     said = confirmed if proven else opted_in or confirmed
     return reading.line(reading.all(Answer.YES), said, proven=proven, told=told, ip=ip)
 
@@ -247,7 +248,9 @@ def _sheet(reading: _Reading) -> ImportedLine:
         raise NotImportedError("evidence_too_long")
     told = {"evidence": evidence, "confirmed": confirmed}
     proven = bool(evidence or confirmed)
-    born = _born(cells.get("born", "birth_date", "birthday", "date_of_birth"))
+    born = None
+    if Answer.YES in answers.values():  # nothing else needs an age, and no No is lost to it
+        born = _born(cells.get("born", "birth_date", "birthday", "date_of_birth"))
     return reading.line(answers, said, proven=proven, told=told, ip=cells.get("ip"), born=born)
 
 
@@ -286,12 +289,17 @@ def _is_yes(written: str) -> bool:
 
 
 def _born(written: str) -> date | None:
-    """Read a day of birth; None where there is none, or only its day and month."""
+    """Read a day of birth; None where there is none, or only its day and month.
+
+    Raises NotImportedError where there is a year, and the day cannot be read for certain.
+    """
     for form in ("%Y-%m-%d", "%d.%m.%Y"):
         try:
             return datetime.strptime(written, form).date()  # noqa: DTZ007 - a day has no zone
         except ValueError:
             continue
+    if re.search(r"\d{4}|\d+\D+\d+\D+\d", written):
+        raise NotImportedError("date_unclear")
     return None
 
 

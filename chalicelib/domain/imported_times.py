@@ -25,7 +25,10 @@ MAX_ZONE = 64
 
 _DATE = r"(?:(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)([.-])(\d\d?)\5(\d{4}))"
 _CLOCK = r"(?:[T ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
-_ZONE = r"(?:\s*(Z|UTC|GMT|[+-]\d\d:?\d\d))?(?:\s+(?:UTC|GMT|m=\S+|[A-Z]{2,5}|[+-]\d\d:?\d\d))*"
+_OFFSET = r"[+-]\d\d:?\d\d"
+_ZONE = rf"(?:\s*((?:Z|UTC|GMT)(?!\s)|{_OFFSET})(?:\s+(?:m=\S+|[A-Z]{{2,5}}|{_OFFSET}))*)?"
+"""By its offset, or UTC. A name beside an offset says nothing more; alone it may be anything: EST is
+another zone in Sydney."""
 _WRITTEN = re.compile(_DATE + _CLOCK + _ZONE, re.ASCII)
 
 

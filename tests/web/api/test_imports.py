@@ -412,6 +412,15 @@ def test_a_clinic_that_asks_for_an_age_says_that_the_source_did(portal: RunningP
     assert told["reason"] == "too_young"
     no = "email,date,consent,born\nlukas@example.org,2024-01-01,no,2010-05-05\n"
     assert bring_in(program, no, **said).json()["lines"][0]["outcome"] == "recorded"
+    for written in ("2010/05/05", "05-05-2010", "5 May 2010"):
+        unclear = f"email,date,consent,born\nrasa@example.org,2024-01-01,yes,{written}\n"
+        told = bring_in(program, unclear, declared_adult="true", **said).json()["lines"][0]
+        assert (told["outcome"], told["reason"]) == ("rejected", "date_unclear")
+    no = "email,date,consent,born\nrasa@example.org,2024-01-01,no,2010/05/05\n"
+    assert bring_in(program, no, **said).json()["lines"][0]["outcome"] == "recorded"
+    birthday = "email,date,consent,born\nvida@example.org,2024-01-01,yes,05/05\n"
+    told = bring_in(program, birthday, declared_adult="true", **said).json()["lines"][0]
+    assert told["outcome"] == "recorded", "a birthday without a year tells no age"
 
 
 def test_another_clinic_learns_nothing_and_a_joint_controller_imports_its_own(
