@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from enum import StrEnum
 
-from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.clinic import PROVEN_COUNTS, Clinic
 from chalicelib.domain.consent import Answer, QuestionId
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import RejectedError
@@ -239,7 +239,7 @@ def note(rules: ImportRules, cells: Cells, parts: Iterable[tuple[str, str]]) -> 
 
 def waiting(clinic: Clinic, line: ImportedLine) -> frozenset[QuestionId]:
     """Give the questions whose Yes waits to be confirmed, as the clinic rules (`imported_yes`)."""
-    if clinic.imported_yes == "counts" or (clinic.imported_yes == "proven" and line.proven):
+    if clinic.imported_yes == "counts" or (clinic.imported_yes == PROVEN_COUNTS and line.proven):
         return frozenset()
     return frozenset(each for each, answer in line.answers.items() if answer is Answer.YES)
 

@@ -94,10 +94,10 @@ def confirmation_by_code(
     """
     receipt, key = portal.receipts.find(clinic, number), portal.clinics.key(clinic)
     document = receipt.document
-    typed = confirmation_codes.claimants(
-        portal.table, portal.clinics, clinic, number, document["subject"]
+    subject = document["subject"]
+    typed = (
+        confirmation_codes.claimants(portal.table, portal.clinics, clinic, number, subject) or ()
     )
-    typed = typed or ()
     phones = [contact for contact in typed if contact.kind is ContactKind.PHONE]
     phone = phones[0] if phones else None
     may_try = confirmation_codes.try_code(portal.limits, key, number, phone, check)

@@ -201,7 +201,7 @@ def read_lines(
 ) -> tuple[list[ImportedLine], list[LineResult]]:
     """Read rows as lines of their source; give those to import, and the results of the others.
 
-    Duplicates are settled among these rows. Raises UnclearColumnError, UnreadableTableError.
+    Duplicates are settled among these rows. Raises UnclearColumnError, InvalidBodyError.
     """
     columns = _columns(dialect, rules, clinic)
     lines: list[ImportedLine] = []
@@ -281,7 +281,7 @@ class ImportReport:
 def import_table(portal: Portal, call: AuthorizedCall[ImportCall]) -> ImportReport:
     """Import a file, or tell what would become of each of its lines.
 
-    Raises InvalidBodyError, UnclearColumnError, and errors as `imports.import_lines`.
+    Raises InvalidBodyError, and errors as `imports.import_lines`.
     """
     body = call.body
     check_version(call, body.rules)

@@ -115,7 +115,7 @@ def _standing(portal: Portal, call: AuthorizedCall[EmptyBody]) -> Standing | Non
     count, asked_at = consent_counts.find_with_request(portal.table, call.clinic)
     fresh_since = instant(moment(call.now) - COUNT_LASTS)
     if _is_old(count, fresh_since) and asked_at < fresh_since:
-        portal.table.write([consent_counts.ask_anew(call.clinic, call.now)])
+        portal.table.write_one(consent_counts.ask_anew(call.clinic, call.now))
     if count is None or not count.states:
         return None
     states = {

@@ -104,7 +104,7 @@ def find_status(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> StatusA
     subjects = _query_subjects(portal, call, named, at=latest, known_at=latest_known)
     notice = call.lookup.published.in_force_at(at, known_at)
     needs = {wanted: call.shared.questions[wanted].needs for wanted in question.questions}
-    changes = _find_changes(portal, call, named)
+    changes = _find_changes(portal, call, named, needs)
     results = []
     for number, (lookup, subject) in enumerate(subjects):
         decisions = subject.permissions(needs, notice, at)
@@ -146,7 +146,10 @@ Changes = Callable[
 
 
 def _find_changes(
-    portal: Portal, call: AuthorizedCall[StatusQuestion], named: NamedSubjects
+    portal: Portal,
+    call: AuthorizedCall[StatusQuestion],
+    named: NamedSubjects,
+    needs: Mapping[QuestionId, frozenset[str]],
 ) -> Changes | None:
     """Read how everybody stood at the moment since which changes are asked for.
 
@@ -162,7 +165,6 @@ def _find_changes(
     def changes(
         number: int, subject: SubjectQuery, decisions: Mapping[QuestionId, PermissionResult]
     ) -> frozenset[QuestionId]:
-        needs = {asked: call.shared.questions[asked].needs for asked in decisions}
         before = then[number][1].permissions(needs, notice, since)
         # A restriction counts for whatever moment is asked about: when it began is looked at.
         restricted = any((person.restricted_since or "") > since for person in subject.people)

@@ -1,7 +1,7 @@
 """Confirming by a code: the contacts a receipt's claims can be confirmed with, and tries so far.
 
-They are kept from before a message goes out that carries a code, or after which nothing else would
-tell who was asked (`asked_write`); until then the receipt's item of the outbox holds them. They are
+They are kept (`asked_write`) just before the message goes out that asks, unless it asks the one
+e-mail that the person has; until then the receipt's item of the outbox holds them. They are
 encrypted under the person's own key until nothing waits any more: erasing the person makes them
 unreadable.
 """
