@@ -9,6 +9,8 @@ line ends in it belong to the cell.
 `row_aligned` cuts it into ranges of whole rows, and `read_rows` reads one of these.
 """
 
+import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ FORMULA = tuple(each.encode() for each in ("=", "+", "-", "@", "\t", "\r", "\n",
 """With what a cell begins that a spreadsheet takes for a formula (OWASP ASVS 5.0, 1.2.10; the wide
 signs of East Asian scripts too)."""
 
+_FORMULA_SIGNS = tuple(sign.decode() for sign in FORMULA)
 _SEP = re.compile(rb"sep=([,;\t])(?:\r\n|\n|\r)")
 """The line by which Excel is told the delimiter. It is no header."""
 
@@ -227,6 +230,13 @@ def row_aligned(
         yield RowRange(start, end, first_line, filled)
 
 
+def write_rows(rows: Iterable[Sequence[object]]) -> str:
+    """Write rows of a table of our own (RFC 4180)."""
+    written = io.StringIO()
+    csv.writer(written).writerows(rows)
+    return written.getvalue()
+
+
 def write_row(cells: Iterable[str], dialect: Dialect) -> bytes:
     """Write a row as the file writes its own, in its encoding.
 
@@ -247,6 +257,11 @@ def append_cells(raw: bytes, cells: Sequence[str], dialect: Dialect) -> bytes:
     more = [_quoted(cell, dialect) for cell in cells]
     added = encoding.outward(dialect.delimiter + dialect.delimiter.join(more))
     return raw[: len(raw) - len(end)] + added + end
+
+
+def neutral_cell(cell: str) -> str:
+    """Give a cell so that a spreadsheet does not run it: an apostrophe before a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA_SIGNS) else cell
 
 
 def neutralise(row: Row, dialect: Dialect) -> tuple[bytes, int]:

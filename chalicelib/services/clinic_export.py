@@ -122,21 +122,20 @@ def export_subjects(portal: Portal, call: AuthorizedCall[SubjectsToExport]) -> l
 
 
 def rows_of_shard(
-    portal: Portal, clinic: str, question: Question, shard: str, after: str = ""
-) -> Iterator[tuple[str, list[ExportRow]]]:
+    portal: Portal, clinic: str, question: Question, shard: str
+) -> Iterator[list[ExportRow]]:
     """Go through one of the sixteen parts of a clinic's list of people, a hundred at a time.
 
-    `shard` is the first digit of their ids (`keys.SHARDS`). Gives with the rows the last person
-    looked at, behind whom it can go on (`after`). Each hundred is decided anew by the portal's
-    clock.
+    `shard` is the first digit of their ids (`keys.SHARDS`). Each hundred is decided anew by the
+    portal's clock.
     """
-    last = after or shard
+    last = shard
     while True:
         people = page_of_people(portal.table, clinic, last, AT_ONCE)
         theirs = [person for person in people if person.id[0] == shard]
         if theirs:
             last = theirs[-1].id
-            yield last, rows_of(portal, clinic, question, theirs, portal.clock())
+            yield rows_of(portal, clinic, question, theirs, portal.clock())
         if len(theirs) < AT_ONCE:
             return
 

@@ -253,6 +253,10 @@ def _cells(dialect: Dialect, row: Row, columns: Sequence[str]) -> Cells:
     return Cells(row.line, row.raw.rstrip(b"\r\n"), cells)
 
 
+REPORT_HEADER = ("line", "outcome", "reason", "detail", "states")
+"""The columns of the report as CSV (`report_row`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportReport:
     """What became of a file, or would become of it: each line once, in order."""
@@ -312,3 +316,9 @@ def by_line(results: Iterable[LineResult]) -> list[LineResult]:
             first.line, first.outcome, first.reason, states, first.other, first.fault
         )
     return [joined[line] for line in sorted(joined)]
+
+
+def report_row(result: LineResult) -> tuple[str, ...]:
+    """Give the cells of a line of the report as CSV; nothing of the file itself is repeated."""
+    states = "; ".join(f"{question}={state}" for question, state in result.states.items())
+    return (str(result.line), result.outcome, result.reason or "", result.detail, states)

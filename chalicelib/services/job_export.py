@@ -1,19 +1,17 @@
-"""The kind of job that exports a clinic's contacts: all who permit one question, from sixteen parts.
+"""The kind of job that exports the contacts of all who permit one question, in sixteen parts.
 
 Nothing is uploaded. Each part goes through one of the sixteen parts of the clinic's list of people
 (`services/clinic_export.py`) and decides about each person when it comes to them. A job that is
 started again does all parts anew: whoever starts it wants what is permitted then.
 """
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from chalicelib.domain.consent import QuestionId
-from chalicelib.presentation.csv_table import FORMULA, Dialect
+from chalicelib.presentation.csv_table import Dialect, neutral_cell, write_rows
 from chalicelib.services.authorized_call import EmptyBody
 from chalicelib.services.clinic_export import ExportRow, rows_of_shard
 from chalicelib.services.job_kinds import JSON_LINES, Chunk, JobKind, Task, Work
@@ -22,12 +20,11 @@ from chalicelib.store.keys import SHARDS
 
 COLUMNS = tuple(each.name for each in fields(ExportRow))
 SPREADSHEET = "spreadsheet"
-_FORMULA = tuple(sign.decode() for sign in FORMULA)
 
 
 def head_of_export(task: Task, _dialect: Dialect | None) -> bytes:
     """Give the header of a CSV; JSON Lines have none."""
-    return b"" if _by_lines(task) else _written([COLUMNS])
+    return b"" if _by_lines(task) else write_rows([COLUMNS]).encode()
 
 
 def export_shard(task: Task, chunk: Chunk) -> Work:
@@ -37,7 +34,7 @@ def export_shard(task: Task, chunk: Chunk) -> Work:
     portal, shard = task.portal, SHARDS[chunk.number]
     written: list[bytes] = []
     count = 0
-    for _, rows in rows_of_shard(portal, task.job.clinic, question, shard):
+    for rows in rows_of_shard(portal, task.job.clinic, question, shard):
         if not rows:
             continue
         exported = [row.subject for row in rows]
@@ -63,20 +60,12 @@ def _rows(task: Task, rows: Sequence[ExportRow]) -> bytes:
         lines = [json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in named]
         return "".join(f"{line}\n" for line in lines).encode()
     neutral = task.job.parameters.get("for") == SPREADSHEET
-    return _written([_cells(asdict(row), neutral=neutral) for row in rows])
+    return write_rows(_cells(asdict(row), neutral=neutral) for row in rows).encode()
 
 
 def _cells(row: Mapping[str, Any], *, neutral: bool) -> list[str]:
     cells = ["" if row[name] is None else str(row[name]) for name in COLUMNS]
-    if not neutral:
-        return cells
-    return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
-
-
-def _written(rows: Sequence[Sequence[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written).writerows(rows)
-    return written.getvalue().encode()
+    return [neutral_cell(cell) for cell in cells] if neutral else cells
 
 
 EXPORT = JobKind(

@@ -5,27 +5,25 @@ contact are settled within a part; of lines in different parts each is recorded 
 and the later one counts. A line that was recorded is recorded once, however often its part is done.
 """
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.domain.imported_consents import ImportRules, LineResult, Outcome
+from chalicelib.domain.imported_consents import ImportRules, Outcome
 from chalicelib.domain.jobs import Fault
-from chalicelib.presentation.csv_table import Dialect, read_rows
+from chalicelib.presentation.csv_table import Dialect, read_rows, write_rows
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody, InvalidBodyError
 from chalicelib.services.import_files import (
     PARAMETERS,
+    REPORT_HEADER,
     by_line,
     check_version,
     read_lines,
     read_rules,
+    report_row,
 )
 from chalicelib.services.imports import Import, import_lines
 from chalicelib.services.job_kinds import Chunk, JobKind, Task, Work
-
-HEADER = ("line", "outcome", "reason", "detail", "states")
 
 
 def check_import(task: Task, dialect: Dialect) -> None:
@@ -37,7 +35,7 @@ def check_import(task: Task, dialect: Dialect) -> None:
 
 def head_of_report(_task: Task, _dialect: Dialect | None) -> bytes:
     """Give the header of the report."""
-    return _written([HEADER])
+    return write_rows([REPORT_HEADER]).encode()
 
 
 def import_part(task: Task, chunk: Chunk) -> Work:
@@ -54,7 +52,8 @@ def import_part(task: Task, chunk: Chunk) -> Work:
     counts = Counter(result.outcome.value for result in told)
     rejected = [each for each in told if each.outcome is Outcome.REJECTED]
     faults = [Fault(each.line, each.detail) for each in rejected]
-    return Work(_written([_row(each) for each in told]), len(rows), dict(counts), faults)
+    report = write_rows(report_row(each) for each in told).encode()
+    return Work(report, len(rows), dict(counts), faults)
 
 
 def values_of(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -70,17 +69,6 @@ def _asked(task: Task) -> tuple[AuthorizedCall[EmptyBody], ImportRules]:
     if faults:
         raise InvalidBodyError(faults)
     return call, rules
-
-
-def _row(result: LineResult) -> tuple[str, ...]:
-    states = "; ".join(f"{question}={state}" for question, state in result.states.items())
-    return (str(result.line), result.outcome, result.reason or "", result.detail, states)
-
-
-def _written(rows: Sequence[Sequence[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written).writerows(rows)
-    return written.getvalue().encode()
 
 
 IMPORT = JobKind(

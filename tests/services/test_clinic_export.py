@@ -98,7 +98,7 @@ def test_ten_thousand_people_are_exported_each_once() -> None:
         question = call.shared.questions[EMAIL_NEWS]
         part = [
             row.email
-            for _, rows in rows_of_shard(portal, CLINIC, question, SHARDS[7])
+            for rows in rows_of_shard(portal, CLINIC, question, SHARDS[7])
             for row in rows
         ]
         theirs = [row.email for row in rows_seen if row.subject[0] == SHARDS[7]]

@@ -1,7 +1,5 @@
 """Calls by which a clinic's programs read on: the changes feed, and the export of contacts."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib.portal import get_portal
-from chalicelib.presentation.csv_table import FORMULA
+from chalicelib.presentation.csv_table import neutral_cell, write_rows
 from chalicelib.services import clinic_export
 from chalicelib.services.changes import DEFAULT_LIMIT, LEAST_LIMIT, MOST_LIMIT, read_changes
 from chalicelib.services.clinic_export import ExportPage, ExportRow, SubjectsToExport, export_page
@@ -25,7 +23,6 @@ FORMATS: Mapping[str, str] = {"json": JSON, "csv": CSV, "jsonl": JSON_LINES}
 
 MAX_SUBJECTS = 100
 _SPREADSHEET = "spreadsheet"
-_FORMULA = tuple(sign.decode() for sign in FORMULA)
 
 
 def list_changes(request: Request, clinic: str) -> Response:
@@ -119,15 +116,11 @@ def write_csv(
 
     `neutral` puts an apostrophe before what a spreadsheet would run as a formula, such as "+371…".
     """
-    written = io.StringIO()
-    table = csv.writer(written)
-    table.writerow(names)
+    written = [names]
     for row in rows:
         cells = ["" if row[name] is None else str(row[name]) for name in names]
-        if neutral:
-            cells = [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
-        table.writerow(cells)
-    return written.getvalue()
+        written.append([neutral_cell(cell) for cell in cells] if neutral else cells)
+    return write_rows(written)
 
 
 def read_format(request: Request) -> str:

@@ -1,7 +1,5 @@
 """The call that moves a clinic in: consents and refusals from another system's export."""
 
-import csv
-import io
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,13 +9,15 @@ from chalice.app import Request, Response
 from chalicelib.domain.imported_consents import LineResult
 from chalicelib.portal import get_portal
 from chalicelib.presentation.csv_encoding import UnreadableTableError
-from chalicelib.presentation.csv_table import Table, read_table
+from chalicelib.presentation.csv_table import Table, read_table, write_rows
 from chalicelib.services.import_files import (
     PARAMETERS,
+    REPORT_HEADER,
     ImportCall,
     ImportReport,
     import_table,
     read_rules,
+    report_row,
 )
 from chalicelib.web.api.auth import authorize
 from chalicelib.web.api.body_reader import BodyReader, escaped
@@ -35,7 +35,8 @@ def import_consents(request: Request, clinic: str) -> Response:
     call = authorize(request, clinic, "imports:write", read, raw=FILE)
     report = import_table(get_portal(), call)
     if FILE.media_type in str(request.headers.get("accept", "")).lower():
-        return table(_as_csv(report), "import-report")
+        rows = [REPORT_HEADER, *map(report_row, report.lines)]
+        return table(write_rows(rows), "import-report")
     return document(_describe(report))
 
 
@@ -88,14 +89,3 @@ def _describe_line(result: LineResult) -> dict[str, Any]:
     if result.reason:
         told |= {"reason": result.reason, "detail": result.detail}
     return told
-
-
-def _as_csv(report: ImportReport) -> str:
-    """Write a line for each line of the file; nothing of the file itself is repeated."""
-    written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow(["line", "outcome", "reason", "detail", "states"])
-    for result in report.lines:
-        states = "; ".join(f"{question}={state}" for question, state in result.states.items())
-        rows.writerow([result.line, result.outcome, result.reason or "", result.detail, states])
-    return written.getvalue()
