@@ -1,10 +1,8 @@
 """Lists for a mailing that are compared with the consents: what is asked, and what is counted."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
 
 BROKEN_LINES = 100
 """How many broken lines are named; `Mode.BROKEN` lists all."""
@@ -34,6 +32,15 @@ class Target(StrEnum):
     BREVO = "brevo"
     LISTMONK = "listmonk"
     SPREADSHEET = "spreadsheet"
+
+
+def targets_of(mode: Mode) -> tuple[Target, ...]:
+    """Give what a list may be written for in a mode; a list of broken lines is for nothing."""
+    if mode is Mode.BROKEN:
+        return ()
+    if mode is Mode.BLOCKLIST:
+        return tuple(each for each in Target if each is not Target.SPREADSHEET)
+    return (Target.SPREADSHEET,)
 
 
 class Unasked(StrEnum):
@@ -74,35 +81,8 @@ class ListCounts:
         """How many rows were asked about: `rows` without the broken ones."""
         return self.rows - self.broken.total()
 
-    def add(self, other: Self) -> None:
-        """Add the counts of the part of the list that follows."""
-        self.rows += other.rows
-        self.permitted += other.permitted
-        self.refused += other.refused
-        self.broken += other.broken
-        room = BROKEN_LINES - len(self.broken_lines)
-        self.broken_lines += other.broken_lines[:room]
-        self.cells_changed += other.cells_changed
-
     def note_broken(self, line: int, why: Unasked) -> None:
         """Count a row for which nothing could be asked."""
         self.broken[why.value] += 1
         if len(self.broken_lines) < BROKEN_LINES:
             self.broken_lines.append(line)
-
-    def dump(self) -> dict[str, Any]:
-        """Write the counts of a part as JSON, to be added up elsewhere."""
-        return {
-            "rows": self.rows,
-            "permitted": self.permitted,
-            "refused": dict(self.refused),
-            "broken": dict(self.broken),
-            "broken_lines": self.broken_lines,
-            "cells_changed": self.cells_changed,
-        }
-
-    @classmethod
-    def load(cls, written: Mapping[str, Any]) -> Self:
-        """Read the counts that `dump` wrote."""
-        counters = {name: Counter(written[name]) for name in ("refused", "broken")}
-        return cls(**{**written, **counters})

@@ -1,8 +1,8 @@
 """Lists for a mailing: which of their rows may be written to, asked of the table.
 
 `scrub_list` answers a call with a whole list. A job asks part by part: `scrub_rows` takes the rows
-of one, its counts are added up (`ListCounts.add`), its bytes come behind `list_header`. Permission
-is always read strongly consistently, by the resolver that every status call asks.
+of one, its counts are added up with those of the others, its bytes come behind `list_header`.
+Permission is always read strongly consistently, by the resolver that every status call asks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +47,8 @@ MAX_ROWS = 10_000
 """How many rows one call takes; a job takes any number."""
 
 MAX_BYTES = 4_000_000
-"""How large a list one call takes: Lambda is given and gives 6 MB at most, a third of it base64."""
+"""How large a list one call takes: Lambda takes and gives 6 MB at most, and base64 makes a file a
+third larger."""
 
 MAX_ANSWER = 4_600_000
 PART = 500

@@ -87,6 +87,7 @@ UNKNOWN_LANGUAGE = Problem(400, "Unknown language", "Known: {known}.")
 UNKNOWN_PREVIEW = Problem(400, "Unknown preview", "Write preview=1, or leave it out to publish.")
 UNKNOWN_STATE = Problem(400, "Unknown state", "Known: {known}.")
 UNKNOWN_CHOICE = Problem(400, "Unknown choice", "Write {name}= and one of: {known}.")
+NO_CHOICE = Problem(400, "Unknown choice", "Leave {name}= out: none is known with this mode.")
 UNKNOWN_MOMENT = Problem(
     400,
     "Unknown moment",

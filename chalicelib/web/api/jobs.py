@@ -6,7 +6,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib.domain.jobs import JobState
-from chalicelib.domain.lists import Mode, Target
+from chalicelib.domain.lists import Mode, Target, targets_of
 from chalicelib.portal import get_portal
 from chalicelib.presentation.csv_encoding import NAMES
 from chalicelib.presentation.csv_table import DELIMITERS
@@ -27,8 +27,7 @@ from chalicelib.web.requests import mount
 from chalicelib.web.responses import document
 
 SCOPES = ("status:read", "links:write", "export:read", "imports:write")
-"""Whoever may do what one kind of job does may call; what the kind needs is asked for then."""
-
+"""Any one of these opens the calls for jobs; making a job takes the scope of its kind."""
 
 MAX_LINE = 200
 _OF_A_LIST = ("mode", "for", "column", "delimiter", "encoding")
@@ -109,12 +108,22 @@ def _read_scrub(body: BodyReader) -> Mapping[str, Any]:
     words: dict[str, list[str]] = {"mode": list(Mode), "for": list(Target)}
     words |= {"delimiter": list(DELIMITERS), "encoding": list(NAMES)}
     _check_words(body, parameters, words)
-    target = parameters.get("for")
-    needs_tool = parameters["mode"] == Mode.BLOCKLIST
-    is_tool = target not in {None, Target.SPREADSHEET}
-    if (target is not None or needs_tool) and needs_tool != is_tool:
-        body.error("/for", "spreadsheet, or a mailing tool with the mode blocklist.")
+    if parameters["mode"] in list(Mode):
+        _check_target(body, Mode(parameters["mode"]), parameters.get("for"))
     return parameters
+
+
+def _check_target(body: BodyReader, mode: Mode, target: str | None) -> None:
+    """Note a fault where a list cannot be written for this in its mode."""
+    known = targets_of(mode)
+    if target is None and mode is not Mode.BLOCKLIST:
+        return
+    if target is not None and target not in list(Target):
+        return  # named already
+    if not known:
+        body.error("/for", "None is known with the mode broken.")
+    elif target not in known:
+        body.error("/for", "spreadsheet, or a mailing tool with the mode blocklist.")
 
 
 def _read_export(body: BodyReader) -> Mapping[str, Any]:

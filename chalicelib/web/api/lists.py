@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.lists import Mode, Target
+from chalicelib.domain.lists import Mode, Target, targets_of
 from chalicelib.portal import get_portal
 from chalicelib.presentation.csv_table import DELIMITERS
 from chalicelib.services.lists import (
@@ -19,7 +19,7 @@ from chalicelib.services.lists import (
 from chalicelib.services.lists import scrub_list as scrub
 from chalicelib.web.api.auth import authorize
 from chalicelib.web.api.body_reader import BodyReader
-from chalicelib.web.api.errors import UNKNOWN_CHOICE, RefusedError
+from chalicelib.web.api.errors import NO_CHOICE, UNKNOWN_CHOICE, RefusedError
 from chalicelib.web.requests import RawBody, query
 from chalicelib.web.responses import BinaryResponse
 
@@ -39,15 +39,17 @@ def scrub_list(request: Request, clinic: str) -> Response:
 
 def read_options(request: Request) -> ListOptions:
     """Read what the address says of a list; raise RefusedError for a word that is not known."""
-    mode = _choice(request, "mode", Mode, Mode.PERMITTED)
-    target = _choice(request, "for", Target, None)
-    fits = target is None or (target is Target.SPREADSHEET) != (mode is Mode.BLOCKLIST)
-    if not fits or (target is not None and mode is Mode.BROKEN):
-        known = "spreadsheet" if mode is not Mode.BLOCKLIST else "a mailing tool"
-        raise RefusedError(UNKNOWN_CHOICE, name="for", known=f"{known} with this mode")
+    mode = _choice(request, "mode", Mode) or Mode.PERMITTED
+    target = _choice(request, "for", Target)
+    known = targets_of(mode)
+    if target is not None and target not in known:
+        if not known:
+            raise RefusedError(NO_CHOICE, name="for")
+        listed = "spreadsheet" if mode is not Mode.BLOCKLIST else "a mailing tool"
+        raise RefusedError(UNKNOWN_CHOICE, name="for", known=f"{listed} with this mode")
     return ListOptions(
         query(request, "purpose") or "",
-        mode or Mode.PERMITTED,
+        mode,
         target,
         query(request, "column"),
         query(request, "delimiter"),
@@ -60,12 +62,10 @@ def read_list(body: BodyReader, request: Request) -> SentList:
     return SentList(body.raw, read_options(request))
 
 
-def _choice(
-    request: Request, name: str, choices: type[Choice], otherwise: Choice | None
-) -> Choice | None:
+def _choice(request: Request, name: str, choices: type[Choice]) -> Choice | None:
     given = query(request, name)
     if given is None:
-        return otherwise
+        return None
     if given not in list(choices):
         raise RefusedError(UNKNOWN_CHOICE, name=name, known=", ".join(choices))
     return choices(given)

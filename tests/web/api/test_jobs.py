@@ -355,6 +355,15 @@ def test_the_same_call_makes_one_job(portal: RunningPortal, program: Program) ->
         ({"kind": "scrub", "purpose": "newsletter.email", "mode": "all"}, "/mode"),
         ({"kind": "scrub", "purpose": "newsletter.email", "mode": "blocklist"}, "/for"),
         ({"kind": "scrub", "purpose": "newsletter.email", "for": "brevo"}, "/for"),
+        (
+            {
+                "kind": "scrub",
+                "purpose": "newsletter.email",
+                "mode": "broken",
+                "for": "spreadsheet",
+            },
+            "/for",
+        ),
         ({"kind": "scrub", "purpose": "newsletter.email", "encoding": "x"}, "/encoding"),
     ],
 )

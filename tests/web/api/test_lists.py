@@ -289,6 +289,7 @@ WRONG = [
     ({"mode": "blocklist"}, b"email\n", 400, "mailchimp, hubspot, brevo, listmonk"),
     ({"mode": "blocklist", "for": "spreadsheet"}, b"email\n", 400, "a mailing tool"),
     ({"for": "mailchimp"}, b"email\n", 400, "spreadsheet"),
+    ({"mode": "broken", "for": "spreadsheet"}, b"email\n", 400, "none is known"),
     ({"for": "outlook"}, b"email\n", 400, "mailchimp"),
     ({"delimiter": "pipe"}, b"email\n", 422, "comma, semicolon, tab"),
     ({"encoding": "latin"}, b"email\n", 422, "windows-1257"),
