@@ -97,6 +97,7 @@ def round_trips(job: str) -> float:
     portal = get_portal()
     [record] = [each for each in _records(portal) if each["id"] == job]
     name = {"clinic": CLINIC, "key": record["key"], "job": job}
+    name["execution"] = record["execution"]
     running = {**record, "state": "running"}
     table, pk = portal.settings.table, f"CLINIC#{CLINIC}#JOBS#{record['key']}"
     place = {"pk": {"S": pk}, "sk": {"S": f"JOB#{job}"}}

@@ -55,7 +55,7 @@ class StepFailedError(ServiceUnavailableError):
 def step(portal: Portal, event: Event) -> dict[str, Any]:
     """Carry out one step: `do` is plan, part, join or broken; `clinic`, `key`, `job` name the job.
 
-    Raises StepFailedError.
+    `execution` names the run that asks. Raises StepFailedError.
     """
     steps: Mapping[str, Callable[[Task, Event], dict[str, Any]]] = {
         "plan": _plan,
@@ -65,6 +65,9 @@ def step(portal: Portal, event: Event) -> dict[str, Any]:
     }
     try:
         job = jobs.read(portal.table, event["clinic"], event["key"], event["job"])
+        if job.execution != event["execution"]:
+            # Another run has begun since this one: what this one missed says nothing of that.
+            return {"go": False}
         task = Task(portal, job, KINDS[job.kind].scope)
         done = steps[event["do"]](task, event)
         log.log().info("job", step=event["do"], job=job.id, kind=job.kind, done=done)
@@ -188,13 +191,17 @@ def _join(task: Task, _event: Event) -> dict[str, Any]:
         return {"go": False}
     dialect = read_form(files.whole(_form_of(plan.id))) if plan.etag else None
     name = f"result-{plan.id}"
-    content = _pieces(files, kind.head(task, dialect), parts)
+    try:
+        head = kind.head(task, dialect)
+    except RejectedError as error:
+        return _stop(task, _reason(error))
+    content = _pieces(files, head.output, parts)
     media_type, _ = kind.written_as(job.parameters)
     size, sha256 = files.write_all(name, content, media_type)
     faults = _join_faults(files, parts)
     began_at = min((part.began_at for part in parts), default=task.portal.clock())
     rows = sum(part.rows for part in parts)
-    finished = Finished(plan, size, sha256, rows, counted(parts), began_at)
+    finished = Finished(plan, size, sha256, rows, counted([head, *parts]), began_at)
     try:
         certificate = kind.certify(task, finished) if kind.certify else None
     except RejectedError as error:

@@ -22,9 +22,9 @@ COLUMNS = tuple(each.name for each in fields(ExportRow))
 SPREADSHEET = "spreadsheet"
 
 
-def head_of_export(task: Task, _dialect: Dialect | None) -> bytes:
+def head_of_export(task: Task, _dialect: Dialect | None) -> Work:
     """Give the header of a CSV; JSON Lines have none."""
-    return b"" if _by_lines(task) else write_rows([COLUMNS]).encode()
+    return Work(b"" if _by_lines(task) else write_rows([COLUMNS]).encode(), 0)
 
 
 def export_shard(task: Task, chunk: Chunk) -> Work:

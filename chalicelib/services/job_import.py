@@ -33,9 +33,9 @@ def check_import(task: Task, dialect: Dialect) -> None:
     read_lines(dialect, (), rules, call.shared, call.now)
 
 
-def head_of_report(_task: Task, _dialect: Dialect | None) -> bytes:
+def head_of_report(_task: Task, _dialect: Dialect | None) -> Work:
     """Give the header of the report."""
-    return write_rows([REPORT_HEADER]).encode()
+    return Work(write_rows([REPORT_HEADER]).encode(), 0)
 
 
 def import_part(task: Task, chunk: Chunk) -> Work:

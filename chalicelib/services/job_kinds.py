@@ -100,15 +100,16 @@ class Finished:
 class JobKind:
     """One kind of job.
 
-    `scope` is what a key needs. `rows` is how many rows a part has at most: it must be done in five
-    minutes. Without an upload there are as many parts as `shards`. `check` raises
-    UnreadableTableError for a file that the kind cannot use. `head` gives what stands before the
-    rows of the result; `certify` a statement about it, for those kinds that have one.
+    `scope` is what a key needs. `rows` is how many rows a part has at most: it must be done in the
+    ten minutes that its function has. Without an upload there are as many parts as `shards`.
+    `check` raises a kind of RejectedError for a file that the kind cannot use. `head` gives what
+    stands before the rows of the result, with what is counted in it; `certify` a statement about
+    the result, for those kinds that have one.
     """
 
     scope: str
     work: Callable[[Task, Chunk], Work]
-    head: Callable[[Task, Dialect | None], bytes]
+    head: Callable[[Task, Dialect | None], Work]
     media_type: str
     file_name: str
     rows: int = 5_000
@@ -128,7 +129,7 @@ class JobKind:
         return not self.shards
 
 
-def counted(parts: Sequence[Part]) -> dict[str, int]:
+def counted(parts: Sequence[Part | Work]) -> dict[str, int]:
     """Add up the counts of parts."""
     counts: dict[str, int] = {}
     for part in parts:

@@ -27,9 +27,10 @@ def check_links(task: Task, dialect: Dialect) -> None:
     link_columns(dialect, _options(task))
 
 
-def head_of_links(task: Task, dialect: Dialect | None) -> bytes:
+def head_of_links(task: Task, dialect: Dialect | None) -> Work:
     """Give the header of the upload with the further columns."""
-    return linked_header(task.authorize(EmptyBody()), dialect) if dialect else b""
+    header = linked_header(task.authorize(EmptyBody()), dialect) if dialect else b""
+    return Work(header, 0)
 
 
 def work_on_links(task: Task, chunk: Chunk) -> Work:

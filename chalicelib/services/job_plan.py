@@ -1,7 +1,8 @@
 """How an upload is cut into ranges of whole rows, so that each can be read by itself.
 
-The whole file is read once, block by block: whether a line end stands inside a quoted cell is only
-known to whoever has read everything before it. The same pass counts the rows and hashes the file.
+The whole file is read block by block: whether a line end stands inside a quoted cell is only known
+to whoever has read everything before it. The same pass counts the rows and hashes the file. Where
+nothing tells its encoding, all of it is read once before.
 """
 
 import base64

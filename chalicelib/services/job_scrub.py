@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.domain.jobs import Fault
 from chalicelib.domain.lists import ListCounts, Mode, Target
 from chalicelib.presentation.csv_table import Dialect, read_rows
-from chalicelib.services.authorized_call import EmptyBody
+from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.job_kinds import Chunk, Finished, JobKind, Task, Work
 from chalicelib.services.list_certificates import Certified, issue_certificate
 from chalicelib.services.lists import (
@@ -44,12 +44,15 @@ def check_list(task: Task, dialect: Dialect) -> None:
     """Raise UnclearColumnError, UnknownPurposeError, WrongBlocklistError for a list that cannot be
     asked about.
     """
-    _asked(task, dialect)
+    _asked(task.authorize(EmptyBody()), task, dialect)
 
 
-def head_of_list(task: Task, dialect: Dialect | None) -> bytes:
-    """Give what stands before the first row that goes out."""
-    return list_header(_asked(task, dialect))[0] if dialect else b""
+def head_of_list(task: Task, dialect: Dialect | None) -> Work:
+    """Give what stands before the first row that goes out, and how many of its cells changed."""
+    if dialect is None:
+        return Work(b"", 0)
+    header, changed = list_header(_asked(task.authorize(EmptyBody()), task, dialect))
+    return Work(header, 0, {"cells_changed": changed})
 
 
 def scrub_part(task: Task, chunk: Chunk) -> Work:
@@ -58,7 +61,7 @@ def scrub_part(task: Task, chunk: Chunk) -> Work:
     if dialect is None:
         return Work(b"", 0)
     call = task.authorize(EmptyBody())
-    asked = _asked(task, dialect)
+    asked = _asked(call, task, dialect)
     rows = list(read_rows(chunk.content, dialect, chunk.first_line))
     scrubbed = scrub_rows(task.portal, asked, rows)
     counts = scrubbed.counts
@@ -96,8 +99,7 @@ def certify_list(task: Task, finished: Finished) -> str:
     return certificate.signed
 
 
-def _asked(task: Task, dialect: Dialect) -> ListQuestion:
-    call = task.authorize(EmptyBody())
+def _asked(call: AuthorizedCall[EmptyBody], task: Task, dialect: Dialect) -> ListQuestion:
     options = options_of(task.job.parameters)
     question = find_question(call.shared, options.purpose)
     return ask_of_list(call.shared, question, options, dialect)

@@ -27,9 +27,9 @@ class JobMachine:
     def start(self, job: Job, name: str) -> None:
         """Start an execution under a name; the same name again is the same execution.
 
-        What it is given names the job, and holds nothing of anybody.
+        What it is given names the job and the execution, and holds nothing of anybody.
         """
-        told = {"clinic": job.clinic, "key": job.key, "job": job.id}
+        told = {"clinic": job.clinic, "key": job.key, "job": job.id, "execution": name}
         with _named_errors():
             try:
                 self._states.start_execution(
@@ -40,9 +40,14 @@ class JobMachine:
                     raise
 
     def is_over(self, name: str) -> bool:
-        """Tell whether an execution does nothing more, however it ended."""
+        """Tell whether an execution does nothing more, however it ended, or was never begun."""
         with _named_errors():
-            described = self._states.describe_execution(executionArn=self._execution(name))
+            try:
+                described = self._states.describe_execution(executionArn=self._execution(name))
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+                    raise
+                return True
         return described["status"] in OVER
 
     def stop(self, name: str) -> None:

@@ -67,12 +67,17 @@ class Work:
         described: dict[str, Any] = answer.json()
         return described
 
+    def execution(self) -> str | None:
+        """Give the name of its latest run."""
+        return jobs.read(self.portal.table, *self.name.values()).execution
+
     def step(self, do: str, **more: Any) -> dict[str, Any]:
-        """Do one step, under the policy of its function."""
+        """Do one step of the latest run, or of the `execution` given; under its function's policy."""
         function = "job_part" if do == "part" else "job_steps"
         portal = self.portal.in_process
+        asked = {"do": do, **self.name, "execution": self.execution(), **more}
         with under_policy_of(portal, function):
-            return long_jobs.step(portal, {"do": do, **self.name, **more})
+            return long_jobs.step(portal, asked)
 
     def plan(self) -> tuple[str, list[dict[str, int]]]:
         """Plan it; give the plan's id and the parts to be done."""
@@ -183,6 +188,28 @@ def test_a_job_that_broke_goes_on_where_it_broke(portal: RunningPortal, program:
         work.part(plan, part)
     work.step("join")
     assert work.read()["rows"] == {"done": ROWS, "total": ROWS}
+
+
+def test_a_job_that_was_started_again_is_failed_by_no_run_before(
+    portal: RunningPortal, program: Program
+) -> None:
+    """The first run may come to its join when the second is at work: only the second counts."""
+    work = Work(portal, program)
+    work.upload(FILE)
+    work.start()
+    first = work.execution()
+    plan, parts = work.plan()
+    work.part(plan, parts[0])
+    work.upload(FILE.replace("@example.org", "@example.com"))
+    assert work.part(plan, parts[1]) == {"go": False}
+    work.start()
+    plan, parts = work.plan()
+    for do in ("join", "broken", "plan"):
+        assert work.step(do, execution=first) == {"go": False}
+    assert work.step("part", execution=first, plan=plan, part=parts[0]) == {"go": False}
+    told = work.read()
+    assert (told["state"], told["parts"]["done"]) == ("running", 0)
+    assert work.run()["state"] == "done"
 
 
 def test_a_file_that_is_uploaded_anew_is_planned_anew(
@@ -306,6 +333,22 @@ def test_a_revoked_key_ends_its_jobs(portal: RunningPortal) -> None:
     stored = jobs.read(portal.table, clinic, record.id, work.id)
     assert (stored.state, stored.problem) == ("failed", long_jobs.KEY_GONE)
     assert work.program.get(f"jobs/{work.id}").status == 401
+
+
+def test_a_key_revoked_before_the_join_ends_its_job(portal: RunningPortal) -> None:
+    """Nothing is put together any more, and the record says why."""
+    clinic = portal.open_clinic().clinic
+    record, secret = keys.create(portal.table, clinic, "a worker")
+    work = Work(portal, Program(clinic, secret))
+    work.upload(FILE)
+    work.start()
+    plan, parts = work.plan()
+    for part in parts:
+        assert work.part(plan, part)["go"]
+    keys.revoke(portal.table, clinic, record.id)
+    assert work.step("join") == {"go": False}
+    stored = jobs.read(portal.table, clinic, record.id, work.id)
+    assert (stored.state, stored.problem) == ("failed", long_jobs.KEY_GONE)
 
 
 def test_after_a_day_the_files_are_gone_and_the_counts_stay(
@@ -439,6 +482,23 @@ def test_a_large_list_is_answered_as_a_small_one_is(
         assert ours[name] == theirs[name], name
     assert ours["output"]["sha256"] == hashlib.sha256(result).hexdigest()
     assert ours["asked_at"] <= ours["issued_at"]
+
+
+@pytest.mark.parametrize("rows", ["", "=1+1,p0@example.org\n+2,p3@example.org\n"])
+def test_a_job_counts_the_cells_of_the_header_that_changed(
+    portal: RunningPortal, asked: Program, rows: str
+) -> None:
+    """A clinic that compares by a job is told of as many changed cells as by a call."""
+    how = {"purpose": "newsletter.email", "for": "spreadsheet"}
+    content = f"=note,email\n{rows}"
+    work = Work(portal, asked, "scrub", **how)
+    work.upload(content)
+    work.start()
+    done = work.run()
+    small = asked.call(f"scrub?{urlencode(how)}", content.encode(), {"Content-Type": "text/csv"})
+    assert fetched(done["download_url"]) == small.body
+    told = dict(each.split("=") for each in small.headers["consent-list"].split(", "))
+    assert done["counts"]["cells_changed"] == int(told["cells-changed"]) == 1 + rows.count("\n")
 
 
 def test_a_withdrawal_meanwhile_is_in_the_list(portal: RunningPortal, asked: Program) -> None:
@@ -577,6 +637,22 @@ def test_an_execution_that_ended_by_itself_is_told(portal: RunningPortal, progra
     assert (told["state"], told["problem"]) == ("failed", STOPPED)
     work.start()
     assert work.plan() == (plan, parts[1:])
+
+
+def test_an_execution_that_never_began_is_told(portal: RunningPortal, program: Program) -> None:
+    """A start that broke half way leaves a job that can be asked about, and started again."""
+    work = Work(portal, program)
+    work.upload(FILE)
+    work.start()
+    job = jobs.read(portal.table, *work.name.values())
+    earlier = instant(moment(job.created_at) - timedelta(minutes=1))
+    never = replace(job, started_at=earlier, execution=f"{job.id}-00000000")
+    key = job_key(job.clinic, job.key, job.id)
+    portal.table.put(Put(key, {"body": never.stored()}))
+    told = work.read()
+    assert (told["state"], told["problem"]) == ("failed", STOPPED)
+    work.start()
+    assert work.run()["state"] == "done"
 
 
 def test_a_key_with_a_new_secret_keeps_its_jobs(portal: RunningPortal) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chalicelib.jobs import long_jobs
+from chalicelib.store import jobs
 from infra.local.server import Reply, Request
 from tests.cast import TBILISI
 from tests.infra.operator.cli.conftest import Said, Terminal
@@ -53,8 +54,9 @@ class Machine:
     def work(self, job: str) -> None:
         """Plan a job, do its parts, and join them."""
         key = jobs_key(self.portal, self.program)
-        name = {"clinic": self.program.clinic, "key": key, "job": job}
         portal = self.portal.in_process
+        execution = jobs.read(portal.table, self.program.clinic, key, job).execution
+        name = {"clinic": self.program.clinic, "key": key, "job": job, "execution": execution}
 
         def step(do: str, **more: Any) -> dict[str, Any]:
             function = "job_part" if do == "part" else "job_steps"
