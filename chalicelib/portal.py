@@ -41,7 +41,7 @@ class Portal:
     clinics: Clinics
     shown_pages: ShownPages
     aws: AwsClients
-    """Every other service, on the table's session; the function that serves pages asks for none."""
+    """Every other service; the function that serves pages asks for those of jobs alone."""
 
     post: "AwsTransport | None" = None
     clock: Callable[[], Instant] = system_clock

@@ -17,7 +17,7 @@ SERVICES = frozenset({"dynamodb", "kms", "sesv2", "sns", "sqs"})
 """The services that are asked through a session of `make_session`."""
 
 OF_JOBS = frozenset({"s3", "stepfunctions"})
-"""The services of jobs. Their clients are botocore's, on a session with all of its handlers: S3 has
+"""The services of jobs. Their clients are botocore's, on one session with all of its handlers: S3 has
 many, and nobody who opens a page is to wait for them."""
 
 # One attempt: sent again because no answer came in time, a message would reach its reader twice.
@@ -96,10 +96,16 @@ class AwsClients:
 
         return boto3.Session(botocore_session=self._botocore_session)
 
+    @cached_property
+    def _session_of_jobs(self) -> Session:
+        return Session()
+
     def _make(self, service: str) -> Any:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         config = Config(**PATIENCE.get(service, {}))
         if service in OF_JOBS:
-            return Session().create_client(service, region_name=self._region, config=config)
+            return self._session_of_jobs.create_client(
+                service, region_name=self._region, config=config
+            )
         return self._session.client(service, region_name=self._region, config=config)

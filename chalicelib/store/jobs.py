@@ -1,6 +1,5 @@
 """Jobs in the table: their records below the bearer key that made them, and what was done."""
 
-import itertools
 import json
 from collections.abc import Callable, Iterator
 
@@ -50,7 +49,7 @@ def newest(
 ) -> tuple[list[Job], str | None]:
     """Give a page of a key's jobs, the newest first, and its last id if more follow."""
     place = job_key(clinic, key_id, after)
-    items = list(itertools.islice(table.after_key(place.pk, place.sk), most + 1))
+    items = table.after_key(place.pk, place.sk, most + 1)
     jobs = [Job.read(item.body or "") for item in items if item.sk.startswith("JOB#")]
     return jobs[:most], jobs[most - 1].id if len(jobs) > most else None
 

@@ -85,7 +85,6 @@ def _verified_list(request: Request, given: str, content: bytes, typed: str) -> 
         part=found.part,
         kid=found.certificate.kid,
         typed="",
-        code=None,
         root=mount(request),
         languages=LANGUAGES,
     )
