@@ -97,9 +97,7 @@ def test_ten_thousand_people_are_exported_each_once() -> None:
         assert pages == PEOPLE // 1000 + 1
         question = call.shared.questions[EMAIL_NEWS]
         part = [
-            row.email
-            for rows in rows_of_shard(portal, CLINIC, question, SHARDS[7])
-            for row in rows
+            row.email for rows in rows_of_shard(portal, CLINIC, question, SHARDS[7]) for row in rows
         ]
         theirs = [row.email for row in rows_seen if row.subject[0] == SHARDS[7]]
         assert part == theirs, "a part for a job has the same as the pages"
