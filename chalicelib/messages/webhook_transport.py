@@ -182,6 +182,7 @@ class WebhookTransport:
         deadline.daemon = True
         deadline.start()
         try:
+            _connect(connection, over)
             connection.request(
                 "POST",
                 target,
@@ -206,6 +207,17 @@ class WebhookTransport:
             deadline.cancel()
             connection.close()
         return TryResult(status, retry_after=retry_after)
+
+
+def _connect(connection: HTTPConnection, over: threading.Event) -> None:
+    """Connect; raise TimeoutError where the time was over meanwhile.
+
+    During a TLS handshake there is no socket that `_hang_up` could end. Whenever it comes, one of
+    the two sees the other: it notes that the time is over before it looks for a socket.
+    """
+    connection.connect()
+    if over.is_set():
+        raise TimeoutError
 
 
 def _hang_up(connection: HTTPConnection, over: threading.Event) -> None:

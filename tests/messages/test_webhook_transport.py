@@ -3,6 +3,7 @@
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -338,6 +339,44 @@ def test_a_slow_program_has_no_more_than_its_time(
             over.set()
         over.clear()
         assert result == TryResult(error="timeout")
+
+
+class Slow(ssl.SSLContext):
+    """Begins each handshake late, as after a connection that took long."""
+
+    late = 0.0
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """Wait, then shake hands."""
+        time.sleep(self.late)
+        return super().wrap_socket(*args, **kwargs)
+
+
+def test_time_that_is_over_during_the_handshake_is_over(certificate: Path) -> None:
+    """A program that is slow from the first byte on has no more time than one that drips later."""
+    over = threading.Event()
+
+    def dripping(request: BaseHTTPRequestHandler) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 80:
+            if over.wait(0.1):
+                return
+            request.wfile.write(bytes([letter]))
+            request.wfile.flush()
+
+    serving, calling = Slow(ssl.PROTOCOL_TLS_SERVER), Slow(ssl.PROTOCOL_TLS_CLIENT)
+    serving.load_cert_chain(certificate)
+    calling.load_verify_locations(certificate)
+    serving.late, calling.late = 1.4, 0.8
+    slow = WebhookTransport(
+        loopback=True, look_up=lambda *_: ["127.0.0.1"], context=calling, seconds=1
+    )
+    with receiving(dripping, serving) as receiver:
+        begun = time.monotonic()
+        result = slow.post(f"https://{HOST}:{receiver.port}/", "{}", {})
+        took = time.monotonic() - begun
+        over.set()
+    assert result == TryResult(error="timeout")
+    assert took < 5
 
 
 def test_what_is_no_answer_and_what_is_not_there_are_told_apart(certificate: Path) -> None:
