@@ -14,6 +14,9 @@ from chalicelib.store.audit_seals import SealingBookmark
 from chalicelib.store.kms_signer import Signer, SigningUnavailableError
 from chalicelib.store.table import UnavailableError
 
+_WRONG_AT_ONE = (SigningUnavailableError, UnavailableError, ValueError, LookupError, TypeError)
+"""What keeps one clinic from being sealed: nothing signs or answers, or what is kept is damaged."""
+
 
 def seal_audits(
     portal: Portal, signer: Signer | None, now: Instant, out_of_time: OutOfTime
@@ -38,8 +41,9 @@ def seal_audits(
                 return
             try:
                 sealed += sum(1 for _ in seal_until(table, signer, clinic, until, now))
-            except (SigningUnavailableError, UnavailableError) as error:
-                # The next round tries all clinics again: those that are sealed cost one read.
+            except _WRONG_AT_ONE as error:
+                # What is wrong at one clinic keeps no other from being sealed. The next round tries
+                # all of them again: those that are sealed cost one read.
                 log.fault(error)
                 failed += 1
             behind = clinic

@@ -206,6 +206,23 @@ def test_a_round_without_time_goes_on_with_the_clinic_it_stopped_at(
     assert faults(portal) == faults(portal, clinic=TBILISI) == {DAY: []}
 
 
+def test_what_is_damaged_at_one_clinic_keeps_no_other_from_being_sealed(
+    portal: Portal, signer: OwnKey
+) -> None:
+    """The round goes on behind the first clinic, and comes back to it when it is mended."""
+    seal(portal, signer, DAY)
+    first, second = sorted(portal.clinics.all())
+    place = audit_seal_key(first, DAY)
+    stood = portal.table.get([place])[place].body
+    meddle(portal, place, "{}")
+    seal(portal, signer, NEXT)
+    assert audit_seals.read(portal.table, first, NEXT) is None
+    assert audit_seals.read(portal.table, second, NEXT) is not None
+    meddle(portal, place, stood)
+    seal(portal, signer, NEXT)
+    assert faults(portal, clinic=first) == {DAY: [], NEXT: []}
+
+
 def test_a_crash_before_the_seal_leaves_a_day_that_is_sealed_as_it_then_is(
     portal: Portal, signer: OwnKey
 ) -> None:
