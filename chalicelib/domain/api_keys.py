@@ -150,9 +150,8 @@ class BearerKey:
             value = getattr(self, each.name)
             if value != each.default:
                 values[each.name] = value
-        values["earlier"] = [asdict(each) for each in self.earlier]
-        if not self.earlier:
-            del values["earlier"]
+        if self.earlier:
+            values["earlier"] = [asdict(each) for each in self.earlier]
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
