@@ -132,6 +132,8 @@ class WebhookHealth:
     disabled_because: str = ""
     clinic_told: Instant = ""
     """When the clinic was last told by mail that it is disabled."""
+    enabled_at: Instant = ""
+    """When its clinic last put it, and so enabled it: failures before that count no more."""
 
     def stored(self) -> str:
         """Write it as JSON, to be kept."""
@@ -185,7 +187,7 @@ class WebhookDelivery:
     due: Instant = ""
     tries: int = 0
     failed: int = 0
-    """How many tries failed since it was last put into the queue anew."""
+    """How many tries failed since it was last put into the queue anew, or its recipient enabled."""
     busy_until: Instant = ""
     last_try: Instant = ""
     last_status: int | None = None

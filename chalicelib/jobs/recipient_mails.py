@@ -99,7 +99,7 @@ class _RecipientMails:
             kept = webhook_deliveries.read_many(
                 self.work.table, webhook.clinic, [place.delivery]
             ).get(place.delivery)
-            if kept is None or not _counts(kept.delivery, place, webhook.made):
+            if kept is None or not kept.stands_at(place, webhook.made):
                 webhook_deliveries.drop_place(self.work.table, place)
                 continue
             self._mail(kept, place)
@@ -115,7 +115,8 @@ class _RecipientMails:
         address = f"{base}/acknowledge/{token}"
         email = mails.mail_to_recipient(self._clinic(), webhook, delivery, address)
         self._count_mail()
-        taken = webhook_deliveries.claim(self.work.table, kept, now)
+        enabled_at = self.kept.health.enabled_at
+        taken = webhook_deliveries.claim(self.work.table, kept, now, enabled_at)
         if taken is None:
             return
         try:
@@ -138,6 +139,11 @@ class _RecipientMails:
         because = DisabledReason.REFUSED if refused else None
         if because is None and failed >= TRIES:
             because = DisabledReason.FAILING
+        health = replace(self.kept.health, failures=self.kept.health.failures + 1)
+        if because:
+            health = replace(health, disabled_since=now, disabled_because=because.value)
+        # First, so that a recipient is disabled before the delivery gets its ten tries anew.
+        self._keep_health(health)
         webhook_deliveries.note_failed(
             self.work.table,
             taken,
@@ -147,10 +153,6 @@ class _RecipientMails:
             failed=0 if because else failed,
             due=next_try(failed, now, None, self.luck()),
         )
-        health = replace(self.kept.health, failures=self.kept.health.failures + 1)
-        if because:
-            health = replace(health, disabled_since=now, disabled_because=because.value)
-        self._keep_health(health)
         self._note("RecipientMailFailed", taken.delivery)
 
     def _tell_clinic(self) -> None:
@@ -196,8 +198,7 @@ class _RecipientMails:
         return self.work.clinics.with_all_past_questions(published)
 
     def _keep_health(self, health: WebhookHealth) -> None:
-        webhook = self.kept.webhook
-        kept = webhooks.note_health(self.work.table, webhook.clinic, webhook.name, health)
+        kept = webhooks.note_health(self.work.table, self.kept, health)
         self.kept = replace(self.kept, health=kept)
 
     def _note(self, outcome: str, delivery: WebhookDelivery) -> None:
@@ -208,8 +209,3 @@ class _RecipientMails:
 
 _WHENEVER = "9999"
 """Later than every due time."""
-
-
-def _counts(delivery: WebhookDelivery, place: QueuedDelivery, made: str) -> bool:
-    """Tell whether a place of the queue counts: the delivery is this recipient's, and due then."""
-    return delivery.due == place.due and delivery.made == made

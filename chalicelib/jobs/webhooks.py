@@ -208,7 +208,8 @@ class WebhookSending:
                 if not turn.read and not self._read_ahead(turn):
                     return None
                 place, kept = turn.read.popleft()
-                taken = webhook_deliveries.claim(self.table, kept, self.now())
+                enabled_at = turn.kept.health.enabled_at
+                taken = webhook_deliveries.claim(self.table, kept, self.now(), enabled_at)
                 if taken is not None:
                     return _Try(turn, place, taken)
         except (ContendedError, UnavailableError) as error:
@@ -227,7 +228,7 @@ class WebhookSending:
             )
             for place in places:
                 kept = found.get(place.delivery)
-                if kept is None or not _is_due_there(kept, place, turn):
+                if kept is None or not kept.stands_at(place, turn.kept.webhook.made):
                     webhook_deliveries.drop_place(self.table, place)
                 else:
                     turn.read.append((place, kept))
@@ -268,8 +269,11 @@ class WebhookSending:
         turn, now = tried.turn, self.now()
         failed = tried.kept.delivery.failed + 1
         disabled = _why_disabled(result, failed)
+        turn.health = replace(turn.health, failures=turn.health.failures + 1)
+        if disabled:
+            self._disable(turn, disabled)
         # A recipient that is disabled keeps what it was not told: that goes out when its clinic
-        # enables it again, with ten tries more.
+        # enables it again, with ten tries more for each, however often it failed before.
         webhook_deliveries.note_failed(
             self.table,
             tried.kept,
@@ -281,23 +285,28 @@ class WebhookSending:
         )
         self.report.failed += 1
         turn.in_a_row += 1
-        turn.health = replace(turn.health, failures=turn.health.failures + 1)
         if result.retry_after is not None and result.status in _ASK_FOR_TIME:
             asked = min(result.retry_after, LONGEST_RETRY_AFTER)
             turn.health = replace(turn.health, not_before=instant(moment(now) + asked))
             turn.stopped = True
         if turn.in_a_row >= PATIENCE:
             turn.stopped = True
-        if disabled:
-            turn.stopped = True
-            turn.health = replace(turn.health, disabled_since=now, disabled_because=disabled.value)
-            log.log().warning(
-                "webhook disabled",
-                clinic=turn.kept.webhook.clinic,
-                webhook=turn.kept.webhook.name,
-                reason=disabled.value,
-            )
-            log.count("WebhookDisabled")
+
+    def _disable(self, turn: _Turn, because: DisabledReason) -> None:
+        """Disable a recipient at once, before the delivery that did it gets its ten tries anew."""
+        turn.stopped = True
+        tried = replace(turn.health, disabled_since=self.now(), disabled_because=because.value)
+        turn.health = webhooks.note_health(self.table, turn.kept, tried)
+        turn.kept = replace(turn.kept, health=turn.health)
+        if not turn.health.disabled_since:
+            return  # its clinic changed it meanwhile
+        log.log().warning(
+            "webhook disabled",
+            clinic=turn.kept.webhook.clinic,
+            webhook=turn.kept.webhook.name,
+            reason=because.value,
+        )
+        log.count("WebhookDisabled")
 
     def _leave(self, turn: _Turn, error: Exception) -> None:
         """Leave a recipient to the next round: the table would not take a write."""
@@ -315,9 +324,8 @@ class WebhookSending:
         for turn in turns:
             if turn.health == turn.kept.health:
                 continue
-            webhook = turn.kept.webhook
             try:
-                webhooks.note_health(self.table, webhook.clinic, webhook.name, turn.health)
+                webhooks.note_health(self.table, turn.kept, turn.health)
             except (ContendedError, UnavailableError) as error:
                 self._leave(turn, error)
 
@@ -344,11 +352,6 @@ def _places(records: Iterable[Mapping[str, Any]]) -> list[QueuedDelivery]:
         if place is not None and record["eventName"] == "INSERT":
             places.append(place)
     return places
-
-
-def _is_due_there(kept: KeptDelivery, place: QueuedDelivery, turn: _Turn) -> bool:
-    """Tell whether a place of the queue counts: the delivery is this recipient's, and due then."""
-    return kept.delivery.due == place.due and kept.delivery.made == turn.kept.webhook.made
 
 
 def _why_disabled(result: TryResult, failed: int) -> DisabledReason | None:

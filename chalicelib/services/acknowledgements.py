@@ -51,5 +51,6 @@ def acknowledge(portal: Portal, opened: OpenedAcknowledgement, now: Instant) -> 
     """Note that it is done; said again, the first word stands. Raises ContendedError."""
     delivery = opened.delivery
     people = [delivery.subject] if delivery.subject else []
-    line = audit.line(delivery.clinic, "portal", "deliveries/acknowledge", now, people)
+    deed = "deliveries/acknowledge"
+    line = audit.line(delivery.clinic, "portal", deed, now, people, about=delivery.id)
     return webhook_deliveries.acknowledge(portal.table, opened.kept, BY_PAGE, now, line)

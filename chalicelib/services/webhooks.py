@@ -128,7 +128,7 @@ def list_webhooks(portal: Portal, call: AuthorizedCall[EmptyBody]) -> list[KeptW
 def show_webhook(portal: Portal, call: AuthorizedCall[EmptyBody], name: str) -> KeptWebhook:
     """Give one recipient and how sending to it goes; raise UnknownWebhookError."""
     kept = find_webhook(portal, call, name)
-    portal.table.put_new(call.audit("webhooks/show"))
+    portal.table.put_new(call.audit("webhooks/show", about=name))
     return kept
 
 
@@ -139,7 +139,7 @@ def take_webhook_away(portal: Portal, call: AuthorizedCall[EmptyBody], name: str
     """
     kept = find_webhook(portal, call, name)
     try:
-        webhooks.take_away(portal.table, kept, call.audit("webhooks/delete"))
+        webhooks.take_away(portal.table, kept, call.audit("webhooks/delete", about=name))
     except ConflictError as error:
         raise ContendedError from error
 
@@ -152,7 +152,7 @@ def send_test(portal: Portal, call: AuthorizedCall[EmptyBody], name: str) -> Web
     event = Event(EventType.TEST, call.now, secrets.token_hex(16))
     delivery = new_delivery(kept.webhook, event)
     webhook_deliveries.write_new(portal.table, [delivery])
-    portal.table.put_new(call.audit("webhooks/test"))
+    portal.table.put_new(call.audit("webhooks/test", about=name))
     return delivery
 
 
@@ -196,9 +196,9 @@ def _keep(
     was: KeptWebhook | None,
 ) -> None:
     key = portal.clinics.key(call.clinic)
-    audited = call.audit(f"webhooks/{deed}")
+    audited = call.audit(f"webhooks/{deed}", about=webhook.name)
     try:
-        webhooks.keep(portal.table, key, webhook, signing, was=was, audited=audited)
+        webhooks.keep(portal.table, key, webhook, signing, was=was, now=call.now, audited=audited)
     except ConflictError as error:
         raise ContendedError from error
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.webhooks import LEASE, WebhookDelivery, first_id_at
+from chalicelib.domain.webhooks import LEASE, WebhookDelivery
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     QUEUED,
@@ -57,6 +57,13 @@ class KeptDelivery:
 
     delivery: WebhookDelivery
     body: str = field(repr=False)
+
+    def stands_at(self, place: QueuedDelivery, made: str) -> bool:
+        """Tell whether a place of a queue counts: the delivery is due then, and this recipient's.
+
+        `made` is the recipient's own: another of the same name before was another one.
+        """
+        return self.delivery.due == place.due and self.delivery.made == made
 
 
 def write_new(table: Table, deliveries: Sequence[WebhookDelivery]) -> int:
@@ -117,13 +124,19 @@ def find(table: Table, clinic: str, delivery: str) -> KeptDelivery:
     return found[delivery]
 
 
-def claim(table: Table, kept: KeptDelivery, now: Instant) -> KeptDelivery | None:
-    """Take a delivery to try it; None where another has it, or took it just now."""
+def claim(
+    table: Table, kept: KeptDelivery, now: Instant, enabled_at: Instant
+) -> KeptDelivery | None:
+    """Take a delivery to try it; None where another has it, or took it just now.
+
+    What failed before its recipient was enabled (`enabled_at`) counts no more.
+    """
     delivery = kept.delivery
     if delivery.busy_until > now:
         return None
     taken = replace(
         delivery,
+        failed=delivery.failed if delivery.last_try >= enabled_at else 0,
         busy_until=instant(moment(now) + LEASE),
         last_try=now,
         tries=delivery.tries + 1,
@@ -214,9 +227,10 @@ def queue_again(table: Table, kept: KeptDelivery, now: Instant) -> WebhookDelive
 def acknowledge(
     table: Table, kept: KeptDelivery, by: str, now: Instant, audited: Put
 ) -> WebhookDelivery:
-    """Note who said that a delivery is done at its recipient; the first word stands."""
-    if kept.delivery.acknowledged_at:
-        return kept.delivery
+    """Note who said that a delivery is done at its recipient; the first word stands.
+
+    Said again, all is written that a process which died in between left out.
+    """
 
     def done(delivery: WebhookDelivery) -> WebhookDelivery:
         if delivery.acknowledged_at:
@@ -242,11 +256,6 @@ def unacknowledged(table: Table, clinic: str, after: str) -> Iterator[tuple[str,
 def deliveries_after(table: Table, clinic: str, after: str) -> Iterator[KeptDelivery]:
     """Give every delivery of a clinic after an id, the oldest first."""
     return map(_read, table.after_key(webhook_delivery_key(clinic, "").pk, after))
-
-
-def before(at: Instant) -> str:
-    """Give the id after which stands what happened at a moment or later."""
-    return first_id_at(at)
 
 
 def _change(

@@ -77,6 +77,7 @@ def keep(
     secrets: Sequence[str],
     *,
     was: KeptWebhook | None,
+    now: Instant,
     audited: Put,
 ) -> None:
     """Keep a recipient, new or in the place of what was read; it is enabled then.
@@ -86,7 +87,14 @@ def keep(
     place = webhook_key(webhook.clinic, webhook.name)
     sealed = key.encrypt(_SEALED, webhook.salt, _what(webhook), json.dumps(list(secrets)))
     health = was.health if was else WebhookHealth()
-    enabled = replace(health, failures=0, not_before="", disabled_since="", disabled_because="")
+    enabled = replace(
+        health,
+        failures=0,
+        not_before="",
+        disabled_since="",
+        disabled_because="",
+        enabled_at=now,
+    )
     table.write(
         [
             SetBody(place, webhook.stored(), was=was.body if was else None, blob=sealed),
@@ -103,15 +111,22 @@ def take_away(table: Table, kept: KeptWebhook, audited: Put) -> None:
     table.write([SetBody(place, None, was=kept.body, blob=b""), audited])
 
 
-def note_health(table: Table, clinic: str, name: str, tried: WebhookHealth) -> WebhookHealth:
+def note_health(table: Table, read: KeptWebhook, tried: WebhookHealth) -> WebhookHealth:
     """Keep how tries of a recipient went, unless its clinic changed it since; give what is kept.
 
-    A recipient that somebody else disabled meanwhile stays disabled.
+    `read` is the recipient as it was when it was tried. One that somebody else disabled meanwhile
+    stays disabled; one that was enabled meanwhile stays enabled.
     """
-    place = webhook_health_key(clinic, name)
+    own = webhook_key(read.webhook.clinic, read.webhook.name)
+    place = webhook_health_key(read.webhook.clinic, read.webhook.name)
     for _ in range(ATTEMPTS):
-        item = table.get([place]).get(place)
+        found = table.get([own, place])
+        item, recipient = found.get(place), found.get(own)
         before = WebhookHealth.read(item.body if item else None)
+        if recipient is None or recipient.body != read.body:
+            return before
+        if before.enabled_at != read.health.enabled_at:
+            return before
         after = replace(
             tried,
             last_success=max(before.last_success, tried.last_success),

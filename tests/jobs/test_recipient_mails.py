@@ -1,6 +1,7 @@
 """A recipient without a program gets a mail, and a clinic hears of one that is disabled."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,10 +19,11 @@ from chalicelib.services.acknowledgements import (
     UnknownAcknowledgementError,
     acknowledge,
 )
-from chalicelib.store import webhook_deliveries, webhooks
+from chalicelib.store import audit, webhook_deliveries, webhooks
 from infra.local.post_office import Message
 from tests.cast import ANNA, RIGA, TBILISI, Clock
 from tests.factories import EMAIL_NEWS, NOON, a_decision
+from tests.faults.weather import ProcessDied
 from tests.keys import OwnKey
 from tests.messages.outgoing import BASE, Sorting, in_time, left
 from tests.messages.programs import Program, a_recipient, rounds
@@ -84,6 +86,9 @@ def test_a_recipient_without_a_program_hears_by_mail_and_says_that_it_is_done(
     again = acknowledge(portal, OpenedAcknowledgement.of(portal, token), "2027-01-01T00:00:00.000Z")
     assert done.acknowledged_at == again.acknowledged_at == post.clock.at
     assert done.acknowledged_by == "page"
+    lines = audit.lines_of(portal.table, RIGA, post.clock.at[:10])
+    told_of = [each["about"] for each in lines if each["call"] == "deliveries/acknowledge"]
+    assert told_of == [delivery.id]
     assert list(webhook_deliveries.unacknowledged(portal.table, RIGA, "")) == []
 
 
@@ -160,3 +165,20 @@ def test_a_mail_that_does_not_go_out_is_tried_again(portal: Portal, post: Sortin
     health = webhooks.find(portal.table, RIGA, "tool").health
     assert health.disabled_because == "refused"
     assert len(list(webhook_deliveries.due_now(portal.table, RIGA, "tool", "9999"))) == 1
+
+
+def test_a_recipient_is_disabled_before_its_delivery_begins_to_count_anew(
+    portal: Portal, post: Sorting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies in between does not write ten times more to a dead address."""
+    a_recipient(portal, url="", email=DESK)
+    anna_says(portal, "yes")
+
+    def dies(*_: object, **__: object) -> None:
+        raise ProcessDied
+
+    refusing = replace(post.delivery, transport=Failing(MessageRefusedError("MessageRejected")))
+    with monkeypatch.context() as patched, suppress(ProcessDied):
+        patched.setattr(webhook_deliveries, "note_failed", dies)
+        recipient_mails.send_mails(refusing, in_time)
+    assert webhooks.find(portal.table, RIGA, "tool").health.disabled_because == "refused"

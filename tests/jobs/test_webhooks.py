@@ -26,9 +26,11 @@ from chalicelib.store import webhooks as recipients
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
+from chalicelib.store.keys import unacknowledged_key
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table, UnavailableError
 from chalicelib.store.webhook_deliveries import KeptDelivery
+from chalicelib.store.writes import Put
 from infra.local.aws import REGION, aws_environment
 from tests.cast import (
     ANNA,
@@ -341,7 +343,9 @@ def test_a_second_secret_signs_for_a_day(portal: Portal, clock: Clock) -> None:
     rotated = dataclasses.replace(kept.webhook, old_secret_until=until)
     key = portal.clinics.key(RIGA)
     line = audit.line(RIGA, "key_0", "webhooks/rotate", clock.at, [])
-    recipients.keep(portal.table, key, rotated, [newer, SECRET], was=kept, audited=line)
+    recipients.keep(
+        portal.table, key, rotated, [newer, SECRET], was=kept, now=clock.at, audited=line
+    )
     secrets = recipients.find(portal.table, RIGA, "tool").secrets(key, clock.at)
     assert secrets == [newer, SECRET]
     program = Program()
@@ -440,3 +444,75 @@ def test_the_payload_verifies_with_the_receivers_library(portal: Portal, clock: 
     [sent], [body] = program.headers, program.bodies
     content = json.dumps(body, separators=(",", ":"))
     assert Verifier(SECRET).verify(content, dict(sent)) == body
+
+
+def test_a_recipient_that_its_clinic_mended_during_a_round_stays_enabled(
+    portal: Portal, clock: Clock
+) -> None:
+    """What its old address answered says nothing of the new one."""
+    a_recipient(portal)
+    anna_says(portal, "yes")
+
+    def mended_meanwhile(_: int) -> TryResult:
+        a_recipient(portal, url="https://mended.example.org/")
+        return TryResult(410)
+
+    sending(portal, Program(mended_meanwhile), clock).send_due()
+    assert recipients.find(portal.table, RIGA, "tool").health.disabled_since == ""
+    working = Program()
+    rounds(portal, working, clock, timedelta(days=2))
+    assert working.urls == ["https://mended.example.org/"]
+
+
+def test_a_recipient_is_disabled_before_its_delivery_begins_to_count_anew(
+    portal: Portal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies in between does not grant a dead program ten tries more."""
+    a_recipient(portal)
+    anna_says(portal, "yes")
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise ProcessDied
+
+    with monkeypatch.context() as patched, suppress(ProcessDied):
+        patched.setattr(webhook_deliveries, "note_failed", dies)
+        rounds(portal, Program(lambda _: TryResult(410)), clock)
+    health = recipients.find(portal.table, RIGA, "tool").health
+    assert health.disabled_because == DisabledReason.GONE
+
+
+def test_what_waited_beside_gets_ten_tries_too_when_the_recipient_is_enabled(
+    portal: Portal, clock: Clock
+) -> None:
+    """The first failure after an outage does not disable a program that was mended."""
+    recipient = a_recipient(portal).webhook
+    anna_says(portal, "yes")
+    program = Program(lambda _: DOWN)
+    rounds(portal, program, clock, timedelta(minutes=10))
+    later = new_delivery(recipient, Event(EventType.TEST, clock.at, "later"))
+    webhook_deliveries.write_new(portal.table, [later])
+    while not recipients.find(portal.table, RIGA, "tool").health.disabled_since:
+        rounds(portal, program, clock, timedelta(minutes=30))
+    assert max(kept.delivery.failed for kept in deliveries(portal)) == 9
+    a_recipient(portal, now=clock.at)
+    rounds(portal, program, clock, timedelta(days=2))
+    assert [kept.delivery.failed for kept in deliveries(portal)] == [1, 1]
+    assert recipients.find(portal.table, RIGA, "tool").health.disabled_since == ""
+
+
+def test_acknowledged_again_a_delivery_that_stayed_listed_is_listed_no_more(
+    portal: Portal, clock: Clock
+) -> None:
+    """A process that died between record and mark leaves nothing that cannot be healed."""
+    a_recipient(portal)
+    anna_says(portal, "yes")
+    [kept] = deliveries(portal)
+    line = audit.line(RIGA, "key_0", "deliveries/acknowledge", clock.at, [])
+    webhook_deliveries.acknowledge(portal.table, kept, "key_0", clock.at, line)
+    mark = unacknowledged_key(RIGA, kept.delivery.id)
+    portal.table.put(Put(mark, {"body": "tool"}))  # as if it had not come so far
+    [kept] = deliveries(portal)
+    again = audit.line(RIGA, "key_1", "deliveries/acknowledge", clock.at, [])
+    done = webhook_deliveries.acknowledge(portal.table, kept, "key_1", clock.at, again)
+    assert done.acknowledged_by == "key_0"
+    assert open_ones(portal) == []

@@ -65,12 +65,12 @@ def a_recipient(
     url: str = URL,
     email: str = "",
     events: tuple[EventType, ...] = (),
+    now: Instant = Clock.at,
 ) -> KeptWebhook:
     """Keep a recipient as its clinic's call does."""
     before = [
         each for each in webhooks.of_clinic(portal.table, clinic) if each.webhook.name == name
     ]
-    now = portal.clock()
     kept = before[0] if before else None
     webhook = Webhook(
         clinic,
@@ -86,7 +86,7 @@ def a_recipient(
     )
     line = audit.line(clinic, "key_0123456789ab", "webhooks/put", now, [])
     key = portal.clinics.key(clinic)
-    webhooks.keep(portal.table, key, webhook, [SECRET], was=kept, audited=line)
+    webhooks.keep(portal.table, key, webhook, [SECRET], was=kept, now=now, audited=line)
     return webhooks.find(portal.table, clinic, name)
 
 
