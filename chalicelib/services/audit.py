@@ -106,12 +106,8 @@ def read_audit(portal: Portal, call: AuthorizedCall[EmptyBody], search: AuditSea
     """
     shown = None if call.key.member is None else _own_lines(portal.table, call, call.key.member)
     found = search_lines(portal.table, call.clinic, search, shown)
-    line = call.audit("audit", about=search.key)
-    if search.subject is not None:
-        line = audit.line(
-            call.clinic, call.key.id, "audit", call.now, [search.subject], about=search.key
-        )
-    portal.table.put_new(line)
+    subjects = [search.subject] if search.subject is not None else []
+    portal.table.put_new(call.audit("audit", subjects, about=search.key))
     return found
 
 

@@ -108,7 +108,7 @@ def record(portal: Portal, call: AuthorizedCall[NewPublication]) -> PublicationS
         call.now,
         call.key.id,
     )
-    audited = call.audit("publications", [person])
+    audited = call.audit("publications", [person], about=publication.id)
     try:
         portal.table.write([publications.new_write(key, publication), audited])
     except ConflictError:
@@ -123,7 +123,8 @@ def find(portal: Portal, call: AuthorizedCall[EmptyBody], publication: str) -> P
     """Give one publication; raise UnknownPublicationError."""
     found = _find(portal, call, publication).publication
     person = _person(portal, call.clinic, found.subject)
-    portal.table.put_new(call.audit("publications/read", [person] if person else []))
+    named = [person] if person else []
+    portal.table.put_new(call.audit("publications/read", named, about=publication))
     return _described(call, found, person)
 
 
@@ -134,6 +135,15 @@ def find_all(
 
     A page may be empty though more follow.
     """
+    page = _find_page(portal, call, state, after)
+    portal.table.put_new(call.audit("publications/list", _subjects(page.entries)))
+    return page
+
+
+def _find_page(
+    portal: Portal, call: AuthorizedCall[EmptyBody], state: PublicationState | None, after: str
+) -> PublicationPage:
+    """Give a page of publications; the audit does not tell of it yet."""
     key = portal.clinics.key(call.clinic)
     found, more = publications.page(portal.table, key, after)
     shared = [each.publication for each in found if _is_shared(call, each.publication)]
@@ -143,10 +153,12 @@ def find_all(
         entry = _described(call, publication, known.get(publication.subject))
         if state is None or entry.state is state:
             entries.append(entry)
-    shown = {entry.publication.subject for entry in entries}
-    named = [person for person in known.values() if person.id in shown]
-    portal.table.put_new(call.audit("publications/list", named))
     return PublicationPage(entries, more)
+
+
+def _subjects(entries: Sequence[PublicationStatus]) -> list[str]:
+    """Tell of whom publications are, by opaque ids; who was erased is left out."""
+    return list(dict.fromkeys(each.publication.subject for each in entries if each.status))
 
 
 def open_take_downs(portal: Portal, call: AuthorizedCall[EmptyBody]) -> list[PublicationStatus]:
@@ -158,10 +170,11 @@ def open_take_downs(portal: Portal, call: AuthorizedCall[EmptyBody]) -> list[Pub
     after: str | None = ""
     looked_at = 0
     while after is not None and looked_at < MOST_LOOKED_AT:
-        page = find_all(portal, call, PublicationState.TAKE_DOWN, after)
+        page = _find_page(portal, call, PublicationState.TAKE_DOWN, after)
         found += page.entries
         after = page.more
         looked_at += publications.PAGE
+    portal.table.put_new(call.audit("publications/list", _subjects(found)))
     return found
 
 
@@ -227,7 +240,7 @@ def _keep(  # noqa: PLR0917 - what is kept, in place of what, and what goes with
     beside: Sequence[Put] = (),
 ) -> None:
     key = portal.clinics.key(call.clinic)
-    audited = call.audit(deed, [person] if person else [])
+    audited = call.audit(deed, [person] if person else [], about=changed.id)
     try:
         portal.table.write([publications.change_write(key, kept, changed), *beside, audited])
     except ConflictError:

@@ -14,9 +14,8 @@ from chalicelib.domain.webhooks import WebhookDelivery, first_id_at
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, Body, EmptyBody
 from chalicelib.services.webhooks import WebhookDisabledError, find_webhook, may_see
-from chalicelib.store import audit, webhook_deliveries, webhooks
+from chalicelib.store import webhook_deliveries, webhooks
 from chalicelib.store.webhook_deliveries import PAGE, KeptDelivery, UnknownDeliveryError
-from chalicelib.store.writes import Put
 
 MOST_REPLAYED = 200
 """How many deliveries one call puts into the queue again."""
@@ -79,7 +78,7 @@ def list_deliveries(
         for kept in looked_at
         if _fits(kept.delivery, wanted) and (seen is None or kept.delivery.webhook in seen)
     ]
-    portal.table.put_new(_audit(call, "deliveries", found))
+    portal.table.put_new(call.audit("deliveries", _subjects(found)))
     return DeliveryPage(found, more)
 
 
@@ -89,7 +88,7 @@ def acknowledge(portal: Portal, call: AuthorizedCall[EmptyBody], delivery: str) 
     Raises UnknownDeliveryError, ContendedError.
     """
     kept = _find(portal, call, delivery)
-    line = _audit(call, "deliveries/acknowledge", [kept.delivery])
+    line = call.audit("deliveries/acknowledge", _subjects([kept.delivery]), about=delivery)
     return webhook_deliveries.acknowledge(portal.table, kept, call.key.id, call.now, line)
 
 
@@ -104,7 +103,8 @@ def redeliver(portal: Portal, call: AuthorizedCall[EmptyBody], delivery: str) ->
         raise UnknownDeliveryError(delivery)
     if recipient.health.disabled_since:
         raise WebhookDisabledError
-    portal.table.put_new(_audit(call, "deliveries/redeliver", [kept.delivery]))
+    line = call.audit("deliveries/redeliver", _subjects([kept.delivery]), about=delivery)
+    portal.table.put_new(line)
     return webhook_deliveries.queue_again(portal.table, kept, call.now)
 
 
@@ -130,7 +130,7 @@ def replay(portal: Portal, call: AuthorizedCall[Replay], name: str) -> Replayed:
             queued += 1
     else:
         more = None
-    portal.table.put_new(call.audit("webhooks/replay"))
+    portal.table.put_new(call.audit("webhooks/replay", about=name))
     return Replayed(queued, more)
 
 
@@ -170,7 +170,6 @@ def _visible(portal: Portal, call: AuthorizedCall[Body]) -> set[str] | None:
     return {kept.webhook.name for kept in recipients if may_see(call, kept)}
 
 
-def _audit(call: AuthorizedCall[Body], deed: str, deliveries: Sequence[WebhookDelivery]) -> Put:
-    """Give the audit line of a call about deliveries: whom they are about, by opaque ids."""
-    people = dict.fromkeys(each.subject for each in deliveries if each.subject)
-    return audit.line(call.clinic, call.key.id, deed, call.now, list(people))
+def _subjects(deliveries: Sequence[WebhookDelivery]) -> list[str]:
+    """Tell whom deliveries are about, by opaque ids."""
+    return list(dict.fromkeys(each.subject for each in deliveries if each.subject))

@@ -10,12 +10,11 @@ from chalicelib.portal import get_portal
 from chalicelib.services import audit
 from chalicelib.services.audit import AuditSearch, FoundLine
 from chalicelib.web.api.auth import authorize, no_body
-from chalicelib.web.api.cursors import cursor_for, cursor_sent
+from chalicelib.web.api.cursors import cursor_for, cursor_sent, moment_sent
 from chalicelib.web.api.errors import (
     UNKNOWN_CHOICE,
     UNKNOWN_CURSOR,
     UNKNOWN_DOER,
-    UNKNOWN_MOMENT,
     UNKNOWN_SUBJECT_ID,
     RefusedError,
 )
@@ -59,7 +58,7 @@ def list_audit_seals(request: Request, clinic: str) -> Response:
 
 def _read_search(request: Request, now: Instant) -> AuditSearch:
     """Read what is looked for. Raises RefusedError, PeriodError."""
-    since, until = audit.period(_moment(request, "from"), _moment(request, "to"), now)
+    since, until = audit.period(moment_sent(request, "from"), moment_sent(request, "to"), now)
     key, subject = query(request, "key"), query(request, "subject")
     if key is not None and not _DOER.fullmatch(key):
         raise RefusedError(UNKNOWN_DOER)
@@ -80,16 +79,6 @@ def _read_search(request: Request, now: Instant) -> AuditSearch:
         newest_first=order == NEWEST,
         after=after or None,
     )
-
-
-def _moment(request: Request, name: str) -> Instant | None:
-    written = query(request, name)
-    if written is None:
-        return None
-    try:
-        return parse_instant(written)
-    except InvalidInstantError:
-        raise RefusedError(UNKNOWN_MOMENT, name=name) from None
 
 
 def _is_place(text: str) -> bool:

@@ -1,10 +1,14 @@
-"""Where a list of the API goes on: an opaque text, given with a page and sent for the next one."""
+"""Where a list of the API goes on: an opaque text, given with a page and sent for the next one.
+
+And from or to which moment it is asked for.
+"""
 
 import base64
 
 from chalice.app import Request
 
-from chalicelib.web.api.errors import UNKNOWN_CURSOR, RefusedError
+from chalicelib.domain.instants import Instant, InvalidInstantError, parse_instant
+from chalicelib.web.api.errors import UNKNOWN_CURSOR, UNKNOWN_MOMENT, RefusedError
 from chalicelib.web.requests import query
 
 
@@ -17,6 +21,20 @@ def cursor_sent(request: Request) -> str:
     if after is None:
         raise RefusedError(UNKNOWN_CURSOR)
     return after
+
+
+def moment_sent(request: Request, name: str) -> Instant | None:
+    """Read a moment of the address; None where it is not named.
+
+    Raises RefusedError for what is none.
+    """
+    written = query(request, name)
+    if written is None:
+        return None
+    try:
+        return parse_instant(written.replace(" ", "+"))  # a + that was not escaped is a space
+    except InvalidInstantError:
+        raise RefusedError(UNKNOWN_MOMENT, name=name) from None
 
 
 def cursor_read(cursor: str) -> str | None:

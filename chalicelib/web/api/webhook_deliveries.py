@@ -6,13 +6,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.instants import (
-    Instant,
-    InvalidInstantError,
-    instant,
-    moment,
-    parse_instant,
-)
+from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.webhooks import WebhookDelivery
 from chalicelib.portal import get_portal
 from chalicelib.services import publications, webhook_deliveries
@@ -20,13 +14,8 @@ from chalicelib.services.publications import PublicationStatus
 from chalicelib.services.webhook_deliveries import DeliveryFilter, Replay
 from chalicelib.web.api.auth import authorize, no_body
 from chalicelib.web.api.body_reader import BodyReader, is_word
-from chalicelib.web.api.cursors import cursor_for, cursor_read, cursor_sent
-from chalicelib.web.api.errors import (
-    UNKNOWN_CHOICE,
-    UNKNOWN_CURSOR,
-    UNKNOWN_MOMENT,
-    RefusedError,
-)
+from chalicelib.web.api.cursors import cursor_for, cursor_read, cursor_sent, moment_sent
+from chalicelib.web.api.errors import UNKNOWN_CHOICE, UNKNOWN_CURSOR, RefusedError
 from chalicelib.web.requests import query
 from chalicelib.web.responses import document
 
@@ -96,21 +85,14 @@ def read_replay(body: BodyReader) -> Replay:
 
 
 def _filter(request: Request) -> DeliveryFilter:
-    acknowledged, since = query(request, "acknowledged"), query(request, "since")
+    acknowledged = query(request, "acknowledged")
     if acknowledged is not None and acknowledged not in _TRUTHS:
         raise RefusedError(UNKNOWN_CHOICE, name="acknowledged", known="true, false")
     return DeliveryFilter(
         _TRUTHS[acknowledged] if acknowledged else None,
         query(request, "recipient"),
-        _moment(since) if since is not None else None,
+        moment_sent(request, "since"),
     )
-
-
-def _moment(written: str) -> Instant:
-    try:
-        return parse_instant(written.replace(" ", "+"))  # a + that was not escaped is a space
-    except InvalidInstantError:
-        raise RefusedError(UNKNOWN_MOMENT, name="since") from None
 
 
 def _describe_take_down(entry: PublicationStatus) -> dict[str, Any]:

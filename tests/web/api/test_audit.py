@@ -94,6 +94,15 @@ def test_the_audit_is_searched_by_time_key_deed_and_subject(portal: RunningPorta
     assert days(f"&from={OLD.format(2)}&to={OLD.format(3)}") == [2], "from is in it, to is not"
 
 
+def test_a_plus_of_a_moment_need_not_be_escaped(portal: RunningPortal) -> None:
+    """A moment with an offset, as a program writes it, is read wherever it stands."""
+    program = portal.open_clinic()
+    wrote(portal, program.clinic, OLD.format(1))
+    day = "from=2026-03-01T12:00:00+02:00&to=2026-03-01T12:00:01+02:00"
+    assert [line["at"] for line in found(program, day)] == [OLD.format(1)]
+    assert found(program, day.replace("+", "%2B")) == found(program, day)
+
+
 def test_another_clinics_lines_are_not_found(portal: RunningPortal) -> None:
     """Nobody learns from the audit whom another clinic looks at."""
     program, other = portal.open_clinic(), portal.open_clinic()

@@ -293,3 +293,30 @@ def test_every_call_leaves_a_line_without_a_contact(settled: RunningPortal) -> N
     wanted = {"publications", "publications/removed", "publications/read", "publications/list"}
     assert wanted <= set(deeds)
     assert ANNA.value not in str(lines)
+
+
+def test_the_audit_says_which_publication(portal: RunningPortal) -> None:
+    """Who ticked the place of a photo is found by it; ids only."""
+    program = portal.open_clinic()
+    decided(program, "yes")
+    number = published(program, WEB).json()["id"]
+    program.get(f"publications/{number}")
+    program.call(f"publications/{number}/places", {"places": [LEAFLET]})
+    ticked(program, number, 1)
+    told = {line["deed"]: line["about"] for line in program.get("audit").json()["lines"]}
+    deeds = ("", "/read", "/places", "/removed")
+    assert [told[f"publications{deed}"] for deed in deeds] == [number] * 4
+
+
+def test_what_is_to_be_taken_down_is_one_line_of_the_audit(
+    settled: RunningPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages of publications there are, one call wrote one line."""
+    monkeypatch.setattr(publications, "PAGE", 2)
+    program = settled.open_clinic()
+    decided(program, "no")
+    made = {published(program, WEB).json()["id"] for _ in range(5)}
+    due = program.get("deliveries?acknowledged=false").json()["take_downs"]
+    assert {entry["publication"] for entry in due} == made
+    [line] = program.get("audit?deed=publications/list").json()["lines"]
+    assert line["subjects"] == [due[0]["subject"]]

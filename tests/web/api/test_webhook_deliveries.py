@@ -246,3 +246,14 @@ def test_a_recipient_taken_away_or_disabled_is_not_sent_to_again(portal: Running
     assert program.call(f"deliveries/{told['id']}/redeliver", {}).status == 404
     assert program.call(f"deliveries/{told['id']}/acknowledge", {}).status == 200
     assert listed(program) == []
+
+
+def test_the_audit_says_which_delivery(portal: RunningPortal) -> None:
+    """Who said that a withdrawal is done at its recipient is found by it."""
+    program = a_clinic(portal)
+    anna_says(portal, program, "yes")
+    [told] = listed(program)
+    for deed in ("redeliver", "acknowledge"):
+        program.call(f"deliveries/{told['id']}/{deed}", b"")
+        [line] = program.get(f"audit?deed=deliveries/{deed}").json()["lines"]
+        assert (line["about"], line["subjects"]) == (told["id"], [told["subject"]])

@@ -158,3 +158,17 @@ def test_a_clinic_has_no_more_than_fifty(portal: RunningPortal) -> None:
         assert put(program, TOOL, f"tool-{number}").status == 201
     assert put(program, TOOL, "one-more").status == 409
     assert put(program, TOOL, "tool-7").status == 200
+
+
+def test_the_audit_says_which_recipient(portal: RunningPortal) -> None:
+    """Who redirected the newsletter tool is found among changes of all others."""
+    program = portal.open_clinic()
+    put(program)
+    program.get("webhooks/tool")
+    days = {"from": "2026-11-20T00:00:00Z", "to": "2026-12-15T00:00:00Z"}
+    for deed, body in (("rotate", b""), ("test", b""), ("replay", days)):
+        assert program.call(f"webhooks/tool/{deed}", body).status in {200, 202}
+    program.ask("DELETE", "webhooks/tool")
+    told = {line["deed"]: line["about"] for line in program.get("audit").json()["lines"]}
+    deeds = ("put", "show", "rotate", "test", "replay", "delete")
+    assert {deed: told[f"webhooks/{deed}"] for deed in deeds} == dict.fromkeys(deeds, "tool")
