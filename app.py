@@ -58,8 +58,9 @@ def catch_up(event: CloudWatchEvent) -> None:
     """Do what the stream could not, and clear what requests may not.
 
     Carry out withdrawals for very many people, send what patients wait for, clear away what the
-    erased left, sign what waits, seal the audits of finished days, and send letters that nobody
-    asked for.
+    erased left, sign what waits, seal the audits of finished days, write for each recipient what
+    it is to hear of, mail recipients without a program and clinics of disabled ones, and send
+    letters that nobody asked for.
     """
     from chalicelib.jobs import audit_seals, recipient_mails  # noqa: PLC0415 - as above
     from chalicelib.jobs import catch_up as jobs  # noqa: PLC0415 - as above
