@@ -62,7 +62,7 @@ def test_a_yes_by_a_mails_link_is_taken_back_from_the_page_it_leads_to(
     assert local_stack.states(clinic_id, subject)[MAIL] == "granted"
     visit.effort = Effort()
     visit.phone.open(link)
-    visit.follow("Take back a Yes")
+    visit.follow("Withdraw")
     visit.phone.check(f"{clinic_id}-stop-by-link")
     withdrawing = visit.stop_everything("email")
     assert local_stack.states(clinic_id, subject)[MAIL] == "withdrawn"
@@ -81,7 +81,7 @@ def test_a_yes_is_taken_back_from_its_receipt_with_nothing_to_type(
         next(each for each, question in clinic.questions.items() if "contact" in question.needs)
     )
     visit.effort = Effort()
-    visit.follow("Take back a Yes")
+    visit.follow("Withdraw")
     visit.phone.check(f"{clinic_id}-stop-by-receipt")
     withdrawing = visit.stop_everything(visit.contact)
     assert "granted" not in local_stack.states(clinic_id, visit.subject).values()

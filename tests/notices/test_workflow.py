@@ -175,12 +175,12 @@ def test_a_complete_document_misses_nothing_and_its_notice_says_all_in_each_lang
     assert a_draft().missing(authorities()) == ()
     notices = make_edition(a_document()).notices
     assert "to receive it in a form a machine can read, and you may object" in notices["en"]
-    assert "You may take back any Yes at any time" in notices["en"]
+    assert "You may withdraw any Yes at any time" in notices["en"]
     for lang, html in notices.items():
         assert authorities()["LV"]["name"][lang] in html
         for text in a_document()["texts"].values():
             assert text[lang] in html or text == a_document()["texts"]["intro"]
-    assert "You may take back any Yes" not in notices["lv"]
+    assert "You may withdraw any Yes" not in notices["lv"]
     assert "You may ask to see your data" not in notices["lv"]
 
 

@@ -55,7 +55,7 @@ def _ways_to_start(lang: str) -> dict[str, str]:
     return {
         "lang": lang,
         "start": words.gettext("Start"),
-        "withdraw": words.gettext("Take back a Yes"),
+        "withdraw": words.gettext("Withdraw"),
     }
 
 

@@ -181,7 +181,7 @@ def test_everything_stops_in_one_step(
     assert "What we do not ask any more" in client.get(place).text
     _stop(client, place, all="yes")
     assert "granted" not in program.states(**MAIL).values()
-    assert "There is nothing to take back" in open_page(client, place).words
+    assert "There is nothing to withdraw" in open_page(client, place).words
 
 
 @pytest.mark.parametrize("case", ["absent", "forged", "of another link"])
@@ -705,7 +705,7 @@ def test_who_wants_to_be_erased_confirms_it_from_their_own_contact(
     assert client.post(page, {"erase": "no"}).status == 422
     assert program.states(**MAIL)[EMAIL] == "granted"
     done = client.post(page, {"erase": "yes"})
-    assert (done.status, "You are erased" in done.text) == (200, True)
+    assert (done.status, "Your data is erased" in done.text) == (200, True)
     assert set(program.states(**MAIL).values()) == {"never_asked"}
     assert other.states(**MAIL)[EMAIL] == "granted"
     assert (

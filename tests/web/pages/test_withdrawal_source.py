@@ -22,7 +22,7 @@ MAIL = {"email": ANNA.value}
 
 
 def _place(client: Client, page: str) -> str:
-    """Give where "Take back a Yes" leads from a page."""
+    """Give where "Withdraw" leads from a page."""
     links = {link.removeprefix(client.mount) for link in Page(client.get(page)).links}
     [place] = {link for link in links if "/withdraw?" in link and "&" in link}
     return place
