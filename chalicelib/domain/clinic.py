@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.ages import own_consent_age
+from chalicelib.domain.brand import NO_BRAND, Brand
 from chalicelib.domain.consent import CONFIRM_WITHIN, QuestionId
 from chalicelib.domain.instants import Instant, ending
 from chalicelib.domain.postal_address import WITHOUT_POSTCODE
@@ -228,6 +229,8 @@ class Clinic:
     """The countries text messages go to, by ISO 3166; empty for the clinic's own alone."""
     imported_yes: str = PROVEN_COUNTS
     """Which imported Yes counts at once: one of `IMPORTED_YES`. The others wait to be confirmed."""
+    brand: Brand = NO_BRAND
+    """Its colour and its logo."""
 
     @property
     def default_language(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import rfc8785
 
+from chalicelib.domain.brand import NO_BRAND, Brand
 from chalicelib.domain.clinic import (
     IMPORTED_YES,
     LIST_VALID_HOURS,
@@ -51,13 +52,15 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo "
     "has_dpo patients_per_year age texts purposes without_consent notice confirm_within proof_kept "
-    "list_valid_hours sms_countries imported_yes",
+    "list_valid_hours sms_countries imported_yes brand",
     "texts": " ".join(TEXTS),
     "a purpose": PURPOSE_KEYS,
     "an option": OPTION_KEYS,
     "an entry of without_consent": PROCESSING_KEYS,
     "a controller": CONTROLLER_KEYS,
     "age": "minimum guardian",
+    "brand": "colour logo",
+    "brand.logo": "media_type content",
 }
 """The keys that each part of a document may have."""
 
@@ -115,20 +118,29 @@ def read_clinic(
     """Read a document as a clinic; raise InvalidDocumentError with every error in it.
 
     `published` is what was worked out when the document was published: the clinic's `dates`,
-    `closes` and `since`. Such a document was complete by the rules of its day. A rule that came
+    `closes`, `since` and `brand`. Such a document was complete by the rules of its day. A rule that came
     later never makes it unreadable.
     """
     reader = _new_reader()
-    clinic = _clinic(reader, reader.mapping("", document), sha256)
+    whole = reader.mapping("", document)
     if published:
         return replace(
-            clinic,
+            _clinic(reader, whole, sha256, _published_brand(whole, published)),
             dates=published["dates"],
             closes=published["closes"],
             since=published.get("since", ""),
         )
+    clinic = _clinic(reader, whole, sha256)
     _raise_faults(reader)
     return clinic
+
+
+def _published_brand(document: Mapping[str, Any], published: Mapping[str, Any]) -> Brand:
+    """Return the brand as it was published; versions from before there were brands have none."""
+    if "brand" not in published:
+        return NO_BRAND
+    logo = document.get("brand", {}).get("logo") or {}
+    return Brand.read(published["brand"], logo.get("content", ""))
 
 
 def read_full_notice(document: Mapping[str, Any], languages: Sequence[str]) -> Text:
@@ -187,6 +199,10 @@ def warnings_of(document: Any, at: Instant) -> tuple[DocumentError, ...]:
         problem = "are all over: the page asks nothing"
         remedy = "Write a question that is still asked"
         warnings.append(DocumentError("purposes", problem, remedy))
+    if clinic.brand is not NO_BRAND:
+        from chalicelib.notices.brand import warnings_of_brand  # noqa: PLC0415 - see _brand
+
+        warnings += warnings_of_brand(clinic.brand)
     return tuple(warnings)
 
 
@@ -230,7 +246,9 @@ def _full_notice(
     return reader.text("notice", document.get("notice"))
 
 
-def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clinic:
+def _clinic(
+    reader: FieldReader, value: Mapping[str, Any], sha256: str, brand: Brand | None = None
+) -> Clinic:
     reader.known_keys("", value, KEYS["the clinic"])
     reader.languages = _languages(reader, value.get("languages"))
     country = reader.choice("country", value.get("country"), COUNTRIES)
@@ -264,7 +282,16 @@ def _clinic(reader: FieldReader, value: Mapping[str, Any], sha256: str) -> Clini
         list_valid_hours=_list_valid_hours(reader, value.get("list_valid_hours", LIST_VALID_HOURS)),
         sms_countries=_sms_countries(reader, value.get("sms_countries")),
         imported_yes=_imported_yes(reader, value.get("imported_yes", PROVEN_COUNTS)),
+        brand=brand or _brand(reader, value.get("brand")),
     )
+
+
+def _brand(reader: FieldReader, value: object) -> Brand:
+    if value is None:
+        return NO_BRAND
+    from chalicelib.notices.brand import read_brand  # noqa: PLC0415 - showing a page needs none
+
+    return read_brand(reader, value, KEYS["brand"], KEYS["brand.logo"])
 
 
 def _id(reader: FieldReader, value: object) -> str:

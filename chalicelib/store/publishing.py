@@ -240,8 +240,13 @@ def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterato
     }
     day = local_day(since, clinic.country)
     day_in_words = {lang: format_date(day, lang) for lang in clinic.languages}
-    # The member "told" holds what a clinic's page shows of its dates; it is stored under this name.
-    shown = {"dates": {**clinic.dates, day: day_in_words}, "closes": clinic.closes, "since": day}
+    # The member "told" holds what a clinic's page shows of its dates and its colour; it is stored under this name.
+    shown = {
+        "dates": {**clinic.dates, day: day_in_words},
+        "closes": clinic.closes,
+        "since": day,
+        "brand": clinic.brand.stored(),
+    }
     version = {
         "document": document,
         "sha256": clinic.sha256,

@@ -10,6 +10,7 @@ LOADED = frozenset(
     [
         "domain",
         "domain.ages",
+        "domain.brand",
         "domain.clinic",
         "domain.consent",
         "domain.contacts",

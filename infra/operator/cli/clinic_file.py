@@ -5,6 +5,7 @@ has a meaning in YAML, a version is read as a number, and a missing space makes 
 parser's own messages do not help an author with these; ours name the slip and the remedy.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,9 @@ from infra.operator.cli.errors import CommandError
 _FIELD = re.compile(r"(?:\s*- +)*\s*(?P<name>[\w.-]+):\s+(?P<text>\S.*)")
 _BEFORE_ITS_COLON = re.compile(r"(?:\s*- +)*\s*[\w.-]+")
 _NO_SPACE = re.compile(r"\s*[\w-]+:\S")
+MAX_NAME = 80
+"""Characters of a wrong file name that a fault repeats."""
+LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 _NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool")}
 
 
@@ -66,7 +70,37 @@ class ClinicFile:
             raise FileError(f"{path}: is no clinic's document. Write it as `key: value` lines")
         file.document = document
         file._note("", node)
+        file._read_logo()
         return file
+
+    def _read_logo(self) -> None:
+        """Put the logo's content in the place of an SVG's text, or of a file's name.
+
+        Raises FileError without that file.
+        """
+        brand = self.document.get("brand")
+        if not isinstance(brand, dict) or not isinstance(brand.get("logo"), str):
+            return
+        written: str = brand["logo"]
+        if written.lstrip().startswith("<"):
+            media_type, content = LOGO_TYPES[".svg"], written.encode()
+        else:
+            media_type, content = self._logo_beside(written)
+        encoded = base64.b64encode(content).decode()
+        self.document["brand"] = {**brand, "logo": {"media_type": media_type, "content": encoded}}
+
+    def _logo_beside(self, name: str) -> tuple[str, bytes]:
+        """Return media type and content of a logo in a file beside this one."""
+        where = self.place("brand.logo")
+        media_type = LOGO_TYPES.get(Path(name).suffix.lower())
+        if media_type is None or Path(name).name != name:
+            remedy = "Write an SVG, or the name of an .svg or .png file that lies beside this one"
+            raise FileError(f"{where}: is {name[:MAX_NAME]!r}. {remedy}")
+        try:
+            return media_type, (self.path.parent / name).read_bytes()
+        except OSError as error:
+            problem = f"{name} cannot be read ({error.strerror})"
+            raise FileError(f"{where}: {problem}. Put it beside this file") from error
 
     def report(self, faults: Iterable[DocumentError]) -> Iterator[str]:
         """Yield the slips and these faults in the order of their lines, with file and line.
