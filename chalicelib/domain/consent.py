@@ -14,6 +14,7 @@ Nothing here knows a framework, a store or a clock. Time, ids and keys are argum
 same answers always give the same state.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -89,6 +90,9 @@ class Channel(StrEnum):
 
 ON_A_PAGE = frozenset({Channel.WEB, Channel.QR, Channel.EMAIL_LINK, Channel.KIOSK})
 """The channels in which the portal itself showed the notice to the patient."""
+
+SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+"""The name of a place or a campaign that a patient came by; receipts and statistics repeat it."""
 
 
 class Assurance(StrEnum):

@@ -5,7 +5,6 @@ Where the portal is mounted, query, fields, body and visitor.
 
 import io
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from chalice.app import Request
 
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import SOURCE
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
@@ -48,7 +48,6 @@ MAX_RAW_FILE = 4_000_000
 
 JSON = "application/json"
 URLENCODED = "application/x-www-form-urlencoded"
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 ANY_TYPE = ["*/*"]
 """What every route takes: Chalice would answer 415 in its own words, a view answers in the
@@ -205,7 +204,7 @@ def source(request: Request) -> str | None:
     None if it is no such name.
     """
     named = (query(request, "src") or "").lower()
-    if not _SOURCE.fullmatch(named):
+    if not SOURCE.fullmatch(named):
         return None
     return named
 

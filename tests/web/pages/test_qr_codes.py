@@ -39,7 +39,13 @@ def _drawn(svg: bytes) -> Image.Image:
 @pytest.mark.parametrize(("kind", "letter"), KINDS)
 @pytest.mark.parametrize(
     ("query", "rest"),
-    [("", ""), ("?lang=lv", "-lv"), ("?lang=ru&src=desk", "-ru-desk"), ("?src=x9", "--x9")],
+    [
+        ("", ""),
+        ("?lang=lv", "-lv"),
+        ("?lang=ru&src=desk", "-ru-desk"),
+        ("?src=x9", "-x9"),
+        ("?src=ru", "--ru"),
+    ],
 )
 def test_a_code_holds_the_short_address_at_level_q_within_version_4(
     form: str, kind: str, letter: str, query: str, rest: str
@@ -113,7 +119,8 @@ def test_a_portal_with_an_address_of_its_own_prints_that_one(
 
 
 @pytest.mark.parametrize(
-    "code", ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"]
+    "code",
+    ["RA-S-LV-DESK", "ra-s-lv-desk", "ra-s", "ra-s-desk", "ra-s--desk", "ra-s-xx", "ra-w-en-a-b-c"],
 )
 def test_a_short_address_typed_by_hand_works_too(client: Client, code: str) -> None:
     """In capitals, with an unknown language, without a source: the page opens."""
