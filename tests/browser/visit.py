@@ -9,12 +9,12 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-import yaml
 from playwright.sync_api import Locator
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.instants import instant
 from chalicelib.notices.document import read_clinic
+from infra.operator.cli.clinic_file import ClinicFile
 from tests.browser.phone import Phone
 from tests.browser.words import translated
 from tests.cast import CLINICS
@@ -36,7 +36,7 @@ _newcomers = count(1)
 @cache
 def document(clinic: str) -> Any:
     """Read a demo clinic's file."""
-    return yaml.safe_load((CLINICS / f"{clinic}.yaml").read_text(encoding="utf-8"))
+    return ClinicFile.read(CLINICS / f"{clinic}.yaml").document
 
 
 @cache
