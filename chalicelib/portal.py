@@ -18,6 +18,7 @@ from chalicelib.store.table import Table
 
 if TYPE_CHECKING:
     from chalicelib.messages.transports import AwsTransport
+    from chalicelib.presentation.press import Press
     from chalicelib.store.kms_signer import Signer
     from chalicelib.store.lookup import Directory
     from chalicelib.store.rate_limits import RateLimits
@@ -61,6 +62,17 @@ class Portal:
         from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - no page signs anything
 
         return KmsSigner(self.kms, self.settings.signing_key)
+
+    @cached_property
+    def press(self) -> "Press":
+        """Sets papers as PDF: the function that the settings name, else this process."""
+        if self.settings.press_function:
+            from chalicelib.store.press_function import PressFunction  # noqa: PLC0415 - no page is printed
+
+            return PressFunction(self.aws, self.settings.press_function)
+        from chalicelib.presentation.press import PressInProcess  # noqa: PLC0415 - as above
+
+        return PressInProcess()
 
     @cached_property
     def directory(self) -> "Directory":

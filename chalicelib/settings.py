@@ -45,7 +45,8 @@ class Settings(NamedTuple):
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
     minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
     `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without
-    them there are no jobs. `security_contact` is where somebody who found a weakness writes (RFC
+    them there are no jobs. `press_function` is the Lambda function that sets papers; without it
+    the process does so itself, if it has Typst. `security_contact` is where somebody who found a weakness writes (RFC
     9116); empty, it is security@ at the portal's own domain (RFC 2142). `webhooks_to_loopback` lets
     webhooks lead to this machine, for trying things out: the template never sets it.
     """
@@ -63,6 +64,7 @@ class Settings(NamedTuple):
     clinic_posts_per_second: int = CLINIC_POSTS_PER_SECOND
     job_bucket: str = ""
     job_machine: str = ""
+    press_function: str = ""
     webhooks_to_loopback: bool = False
 
 
@@ -118,6 +120,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         int(posts),
         environ.get("JOB_BUCKET", ""),
         environ.get("JOB_MACHINE", ""),
+        environ.get("PRESS_FUNCTION", ""),
         environ.get("WEBHOOKS_TO_LOOPBACK") == "1",
     )
 

@@ -16,6 +16,9 @@ from pypdf.generic import ContentStream, DictionaryObject
 from tests.codes import codes_in
 
 INLINE = {"a", "b", "strong", "span", "em", "i", "small", "time", "code", "input"}
+IN_A_LINE = {"Span", "Link", "Code", "Quote", "Reference"}
+"""Structure types that part no words (ISO 32000-1, 14.8.4.4)."""
+
 VOID = {"br", "hr", "input", "meta", "link", "img"}
 
 
@@ -42,8 +45,8 @@ class PdfFile:
     @cached_property
     def read_aloud(self) -> list[TaggedText]:
         """Everything a screen reader reads, in the order of the structure tree."""
-        tree = self.catalog["/StructTreeRoot"]
-        return list(self._tagged_texts(tree["/K"], (), str(self.catalog["/Lang"])))
+        [root] = _kids(self.catalog["/StructTreeRoot"])
+        return list(self._tagged_texts(root, (), str(self.catalog["/Lang"])))
 
     @cached_property
     def drawn(self) -> list[tuple[int, str]]:
@@ -61,7 +64,8 @@ class PdfFile:
     @property
     def figures(self) -> list[Any]:
         """Every figure of the structure tree."""
-        elements = self._elements(self.catalog["/StructTreeRoot"]["/K"])
+        [root] = _kids(self.catalog["/StructTreeRoot"])
+        elements = self._elements(root)
         return [element for element in elements if element["/S"] == "/Figure"]
 
     @property
@@ -96,54 +100,106 @@ class PdfFile:
         return found
 
     def fonts(self) -> list[Any]:
-        """The fonts of the document."""
+        """The fonts of the first page."""
         return [each.get_object() for each in self.reader.pages[0]["/Resources"]["/Font"].values()]
 
     def _tagged_texts(self, node: Any, above: tuple[str, ...], lang: str) -> Iterator[TaggedText]:
+        """Give the text of each element; elements within a line are part of their line."""
         element = node.get_object()
-        tag, lang = str(element["/S"])[1:], str(element.get("/Lang", lang))
-        marks = []
-        for kid in element["/K"]:
-            child = kid.get_object()
-            if child.get("/Type") == "/MCR":
-                page = self.reader.get_page_number(child["/Pg"].get_object())
-                marks.append((page, child["/MCID"]))
-            else:
-                yield from self._tagged_texts(kid, (*above, tag), lang)
+        tag, lang = self._role(element), str(element.get("/Lang", lang))
+        marks: list[tuple[int, int]] = []
+        for part in self._parts(element):
+            if isinstance(part, tuple):
+                marks.append(part)
+                continue
+            if marks and tag != "Figure":
+                yield self._tagged_text(tag, above, lang, marks)
+                marks = []
+            yield from self._tagged_texts(part, (*above, tag), lang)
         if marks and tag != "Figure":
-            text = "".join(self._marked[mark] for mark in marks)
-            yield TaggedText(tag, above, lang, text, page=marks[0][0])
+            yield self._tagged_text(tag, above, lang, marks)
+
+    def _parts(self, element: Any) -> Iterator[Any]:
+        """Give page and number of each mark of an element, and the elements that are no part of a
+        line.
+        """
+        for kid in _kids(element):
+            child = kid.get_object()
+            if isinstance(child, int):
+                yield self.reader.get_page_number(element["/Pg"].get_object()), int(child)
+            elif child.get("/Type") == "/MCR":
+                yield self.reader.get_page_number(child["/Pg"].get_object()), int(child["/MCID"])
+            elif child.get("/Type") == "/OBJR":
+                continue
+            elif self._role(child) in IN_A_LINE and "/Lang" not in child:
+                yield from self._parts(child)
+            else:
+                yield child
+
+    def _tagged_text(
+        self, tag: str, above: tuple[str, ...], lang: str, marks: list[tuple[int, int]]
+    ) -> TaggedText:
+        text = "".join(self._marked.get(mark, "") for mark in marks)
+        return TaggedText(tag, above, lang, text, page=marks[0][0])
+
+    def _role(self, element: Any) -> str:
+        """Give the standard structure type of an element (ISO 32000-1, 14.8.4)."""
+        tag = element["/S"]
+        return str(self.catalog["/StructTreeRoot"].get("/RoleMap", {}).get(tag, tag))[1:]
 
     def _elements(self, node: Any) -> Iterator[Any]:
         element = node.get_object()
         yield element
-        for kid in element["/K"]:
-            if kid.get_object().get("/Type") == "/StructElem":
-                yield from self._elements(kid)
+        for kid in _kids(element):
+            child = kid.get_object()
+            if not isinstance(child, int) and "/S" in child:
+                yield from self._elements(child)
 
     @cached_property
     def _marked(self) -> dict[tuple[int, int], str]:
-        """The text of each mark, decoded by the fonts' own way back to Unicode."""
+        """The text of each mark: what stands for it (ActualText), else what the font makes of it."""
         found: dict[tuple[int, int], str] = {}
         for number, page in enumerate(self.reader.pages):
-            resources = page["/Resources"]["/Font"].items()
+            resources = page["/Resources"].get("/Font", {}).items()
             fonts = {name: _to_unicode(font.get_object()) for name, font in resources}
-            mark, font = None, {}
+            marks: list[Any] = []
+            font: dict[str, str] = {}
             for operands, operator in _operations(self.reader, page):
-                if operator == b"BDC":
-                    properties = operands[1]
-                    mark = (number, properties["/MCID"]) if "/MCID" in properties else None
-                    if mark:
-                        found[mark] = ""
+                if operator in {b"BDC", b"BMC"}:
+                    named = operands[1] if len(operands) > 1 else {}
+                    marks.append(named)
+                    if "/ActualText" in named:
+                        _add(found, number, marks, str(named["/ActualText"]))
                 elif operator == b"EMC":
-                    mark = None
+                    marks.pop()
                 elif operator == b"Tf":
                     font = fonts[operands[0]]
-                elif operator == b"Tj" and mark:
-                    raw = operands[0].original_bytes
-                    glyphs = [raw[at : at + 2].hex() for at in range(0, len(raw), 2)]
-                    found[mark] += "".join(font[glyph] for glyph in glyphs)
+                elif operator in {b"Tj", b"TJ"} and not any(
+                    "/ActualText" in mark for mark in marks
+                ):
+                    _add(found, number, marks, _shown(operands[0], font))
         return found
+
+
+def _kids(element: Any) -> list[Any]:
+    kids = element.get("/K", [])
+    held = kids.get_object() if hasattr(kids, "get_object") else kids
+    return list(held) if isinstance(held, list) else [kids]
+
+
+def _add(found: dict[tuple[int, int], str], page: int, marks: list[Any], text: str) -> None:
+    for mark in reversed(marks):
+        if "/MCID" in mark:
+            place = (page, int(mark["/MCID"]))
+            found[place] = found.get(place, "") + text
+            return
+
+
+def _shown(operand: Any, font: dict[str, str]) -> str:
+    """Decode what an operator shows, two bytes a glyph; numbers in it move the pen."""
+    parts = operand if isinstance(operand, list) else [operand]
+    raw = b"".join(part.original_bytes for part in parts if hasattr(part, "original_bytes"))
+    return "".join(font.get(raw[at : at + 2].hex(), "") for at in range(0, len(raw), 2))
 
 
 def _operations(reader: pypdf.PdfReader, page: DictionaryObject) -> Any:

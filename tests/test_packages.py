@@ -49,7 +49,7 @@ MAY_IMPORT = {
     },
     "settings": {"domain"},
     "log": set(),
-    "portal": {"settings", "messages", "store", "domain"},
+    "portal": {"settings", "messages", "store", "presentation", "domain"},
     "snapshot": {"portal", "domain", "log"},
     "entry": {"portal", "web", "snapshot"},
 }

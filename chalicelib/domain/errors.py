@@ -35,3 +35,7 @@ class ConcurrentWriteError(PortalError):
 
 class ServiceUnavailableError(PortalError):
     """A service that the portal needs cannot be asked. The same request can work later."""
+
+
+class PressUnavailableError(ServiceUnavailableError):
+    """Nothing can be printed right now. Nothing is lost: the same request can work later."""

@@ -2,7 +2,8 @@
 
 Only the functions behind the stream and the clock ask for them, and an operator's commands. The
 function that serves pages never loads boto3 (docs/decisions/0022-third-party-code.md): it asks for
-the clients of jobs alone, which are botocore's own, and only when a program calls about a job.
+the clients of jobs and of the press alone, which are botocore's own, and only when a program calls
+about a job, or something is printed.
 """
 
 from collections.abc import Mapping
@@ -13,12 +14,16 @@ from typing import Any
 from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import Session
 
-SERVICES = frozenset({"dynamodb", "kms", "sesv2", "sns", "sqs"})
+SERVICES = frozenset({"dynamodb", "kms", "lambda", "sesv2", "sns", "sqs"})
 """The services that are asked through a session of `make_session`."""
 
 OF_JOBS = frozenset({"s3", "stepfunctions"})
 """The services of jobs. Their clients are botocore's, on one session with all of its handlers: S3 has
 many, and nobody who opens a page is to wait for them."""
+
+OF_PAGES = frozenset({"lambda"})
+"""The services that pages ask beside the table and the keys. Their clients are botocore's, on the
+session of the table."""
 
 # One attempt: sent again because no answer came in time, a message would reach its reader twice.
 _ONCE = MappingProxyType(
@@ -34,6 +39,12 @@ _AGAIN = MappingProxyType(
 PATIENCE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "kms": _AGAIN,
+        # The press: a cold start and a long paper, twice, within the 29 seconds of a request.
+        "lambda": {
+            "connect_timeout": 1,
+            "read_timeout": 11,
+            "retries": {"total_max_attempts": 2, "mode": "standard"},
+        },
         "sesv2": _ONCE,
         "sns": _ONCE,
         "stepfunctions": _AGAIN,
@@ -104,8 +115,7 @@ class AwsClients:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         config = Config(**PATIENCE.get(service, {}))
-        if service in OF_JOBS:
-            return self._session_of_jobs.create_client(
-                service, region_name=self._region, config=config
-            )
+        if service in OF_JOBS | OF_PAGES:
+            session = self._session_of_jobs if service in OF_JOBS else self._botocore_session
+            return session.create_client(service, region_name=self._region, config=config)
         return self._session.client(service, region_name=self._region, config=config)

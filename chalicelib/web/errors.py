@@ -15,6 +15,7 @@ from chalicelib.domain.errors import (
     ConcurrentWriteError,
     NoLongerThereError,
     NotFoundError,
+    PressUnavailableError,
     ServiceUnavailableError,
 )
 from chalicelib.domain.languages import LANGUAGES
@@ -75,6 +76,15 @@ FAMILIES: Mapping[type[Exception], tuple[str, Problem]] = {
     ),
     ConcurrentWriteError: ("unavailable", _UNAVAILABLE),
     ServiceUnavailableError: ("unavailable", _UNAVAILABLE),
+    PressUnavailableError: (
+        "not_printed",
+        Problem(
+            503,
+            "Cannot be printed just now",
+            "Nothing is lost: the same request can work later.",
+            {"Retry-After": "5"},
+        ),
+    ),
     Exception: ("fault", Problem(500, "Our fault", "The request could not be carried out.")),
 }
 """What pages and the API answer to a family of errors: the kind of page, and the problem.

@@ -273,9 +273,9 @@ def _fingerprint(root: Path, interpreter: str | None) -> str:
     return digest.hexdigest()
 
 
-def _copy(source: Path, target: Path, *, only: str = "*") -> None:
+def _copy(source: Path, target: Path, *, without: Path | None = None) -> None:
     for path in _files(source):
-        if path.match(only):
+        if without is None or without not in path.parents:
             place = target / path.relative_to(source) if source.is_dir() else target
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
@@ -295,7 +295,7 @@ def _lay_out(root: Path, build: Path, target: PythonVersion) -> None:
     _copy(root / "app.py", stage / "app.py")
     _copy(root / "chalicelib", stage / "chalicelib")
     _copy(root / ".chalice", stage / ".chalice")
-    _copy(root / "templates", stage / "vendor/templates")
+    _copy(root / "templates", stage / "vendor/templates", without=root / "templates/print")
     compile_catalogs(stage / "vendor/locales", root)
     _run([sys.executable, "-c", _COMPILE_TEMPLATES], stage, "The templates could not be compiled")
 

@@ -63,6 +63,7 @@ OPERATIONS = {
         "UpdateItem",
     ),
     "kms": ("Decrypt", "GetPublicKey", "Sign"),
+    "lambda": ("Invoke",),
     "s3": (
         "AbortMultipartUpload",
         "CompleteMultipartUpload",
