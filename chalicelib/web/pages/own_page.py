@@ -120,7 +120,7 @@ def download_data(request: Request, token: str, form: str) -> Response:
 def erase_page(request: Request, token: str) -> Response:
     """Show what erasing does to whoever followed the link from their own contact."""
     page = _open(request, token, LinkScope.ERASE)
-    return _say(request, page, "erase_confirm", faults=())
+    return _say(request, page, "erase_confirm")
 
 
 def erase_person(request: Request, token: str) -> Response:
@@ -338,7 +338,7 @@ def _say(
         root=mount(request),
         kind=kind,
         back=f"{_address(request, page)}?lang={page.lang}",
-        **filled,
+        **{"faults": (), **filled},
     )
     return html(shown, status, {**UNSTORED, **(headers or {})})
 

@@ -148,7 +148,7 @@ def test_nothing_is_chosen_beforehand(
         answer = client.post(place, {"state": page.fields["state"], **fields})
         assert answer.status == 422
         assert Page(answer).faults
-        assert "Nothing has been saved yet." in answer.text
+        assert "Nothing has changed: what was saved before stays as it was." in answer.text
     assert not [key for key in portal.items() - before if key[1] != "SHOWN"]
 
 
