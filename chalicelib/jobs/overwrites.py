@@ -5,11 +5,12 @@ time is over. AWS's policies cannot keep whoever may write an item from writing 
 chain then breaks is found by `verify-chains`; this says it at once.
 """
 
+import re
 from collections.abc import Sequence
 
 from chalicelib import log
 from chalicelib.store import people
-from chalicelib.store.keys import Key, part_of_proof, person_key_of, written_once
+from chalicelib.store.keys import RECEIPT_POINTER, Key, part_of_proof, person_key_of, written_once
 from chalicelib.store.table import Table, UnavailableError
 
 
@@ -21,8 +22,9 @@ def report(table: Table, changed: Sequence[Key], removed: Sequence[Key]) -> None
     touched = [key for key in changed if written_once(key)]
     touched += _wrongly_removed(table, [key for key in removed if written_once(key)])
     for key in touched:
-        # The partition not whole: a receipt's number, which opens its page, may stand in it.
-        about = {"partition": key.pk.partition("#RECEIPT#")[0], "item": key.sk}
+        # Not whole: a receipt's number, which opens its page, may stand in either part.
+        item = RECEIPT_POINTER if key.sk.startswith(RECEIPT_POINTER) else key.sk
+        about = {"partition": re.split("#(?:RECEIPT|REFERENCE)#", key.pk)[0], "item": item}
         log.log().error("an item that is written once was changed", extra=about)
         log.count("WrittenOnceChanged")
 

@@ -128,25 +128,49 @@ def record(
         if recheck:
             decision = _limited_to(decision, recheck(person))
         prepared = prepare(portal, decision, identification, lookup, person)
-        try:
+        if not _was_recorded(decision, person):
             beside = also(lookup) if callable(also) else also
-            portal.table.write([*prepared.writes, *beside, *lookup.taking.writes])
-        except ConflictError as conflict:
-            if receipt_id_key(decision.clinic, decision.receipt_id) not in conflict.keys:
-                _split_if_shared(portal, decision.clinic, person, conflict.keys)
+            in_the_way = _write(portal, [*prepared.writes, *beside, *lookup.taking.writes])
+            if in_the_way is None:
+                lookup.taking.done()
+                return prepared.receipt
+            if receipt_id_key(decision.clinic, decision.receipt_id) not in in_the_way:
+                _split_if_shared(portal, decision.clinic, person, in_the_way)
                 continue
-            kept = portal.receipts.find(decision.clinic, decision.receipt_id)
-            if not _stops_anew(decision, person, prepared.receipt, kept):
-                return kept
-            decision = replace(
-                decision, receipt_id=follow_up_id(portal, decision, {"after": person.version})
-            )
-        except ContendedError:
-            continue
-        else:
-            lookup.taking.done()
-            return prepared.receipt
+        kept = portal.receipts.find(decision.clinic, decision.receipt_id)
+        if not _stops_anew(decision, person, prepared.receipt, kept):
+            return kept
+        decision = replace(
+            decision, receipt_id=follow_up_id(portal, decision, {"after": person.version})
+        )
     raise BusyError
+
+
+def _write(portal: Portal, writes: Sequence[Write]) -> Collection[Key] | None:
+    """Carry out all writes or none; give the keys of what others changed since it was read.
+
+    None where all was written; no key where another transaction was in the way.
+    """
+    try:
+        portal.table.write(writes)
+    except ConflictError as conflict:
+        return conflict.keys
+    except ContendedError:
+        return ()
+    return None
+
+
+def _was_recorded(decision: Decision, person: Subject) -> bool:
+    """Tell whether a person's answers show that this decision was recorded before.
+
+    Its receipt's place by its id shows it too, and keeps it from being written twice; but not where
+    that receipt's place is still kept as it was before there were references.
+    """
+    return any(
+        answer is not None and answer.receipt_id == decision.receipt_id
+        for summary in person.summaries.values()
+        for answer in (summary.last, summary.claim)
+    )
 
 
 def _reader(portal: Portal, clinic: str, identification: Identification) -> Callable[[], Lookup]:

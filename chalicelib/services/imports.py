@@ -38,7 +38,7 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.services.decisions import BusyError, Prepared
-from chalicelib.store.keys import receipt_id_key, receipt_key
+from chalicelib.store.keys import earlier_receipt_id_key, receipt_id_key, receipt_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ConflictError, ContendedError
@@ -191,7 +191,8 @@ def _receipt_id(taking: _Taking, line: ImportedLine) -> str:
 def _recorded_before(taking: _Taking, numbers: Iterable[str]) -> dict[str, LineResult]:
     """Give what is told of the receipts that are there already. One round trip, or two."""
     clinic, table = taking.call.clinic, taking.portal.table
-    places = {receipt_id_key(clinic, number): number for number in numbers}
+    makers = (receipt_id_key, earlier_receipt_id_key)
+    places = {make(clinic, number): number for number in numbers for make in makers}
     found = table.get(list(places))
     before = {places[key]: LineResult(0, Outcome.ALREADY) for key in found}
     if taking.how.since is None or not found:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce, QuestionId, State
 from chalicelib.domain.instants import Instant
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import Receipt, read_reference
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts.errors import UnknownFormatError
@@ -62,7 +62,24 @@ def find_receipt(
     receipt, signed = portal.receipts.issued(clinic, number)
     if of is not None and receipt.document["subject"] != of.id:
         raise UnknownReceiptError(number)
-    notice = portal.clinics.decided_under(clinic, receipt.document["notice"])
+    return _with_notice(portal, receipt, signed)
+
+
+def find_receipts(portal: Portal, clinic: str, number: str) -> list[StoredReceipt]:
+    """Give the receipt with a number, or all with a reference, the oldest first.
+
+    Two round trips. Raises UnknownReceiptError where there is none.
+    """
+    beginning = read_reference(number)
+    if beginning is None:
+        return [find_receipt(portal, clinic, number)]
+    issued = portal.receipts.issued_with_reference(clinic, beginning)
+    return [_with_notice(portal, *each) for each in issued]
+
+
+def _with_notice(portal: Portal, receipt: Receipt, signed: str | None) -> StoredReceipt:
+    document = receipt.document
+    notice = portal.clinics.decided_under(document["clinic"], document["notice"])
     return StoredReceipt(receipt, signed, notice)
 
 

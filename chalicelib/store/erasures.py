@@ -24,6 +24,7 @@ from chalicelib.store.keys import (
     contact_key,
     counted_key,
     dead_letter_key,
+    earlier_receipt_id_key,
     erased_key,
     letter_key,
     listed_undeliverable_key,
@@ -186,7 +187,9 @@ def _outside(clinic: str, item: Item) -> Sequence[Key]:
     if not item.sk.startswith("RECEIPT#"):
         return []
     number = read_receipt(item).id
-    return [make(clinic, number) for make in (receipt_id_key, counted_key, unsigned_key, *_TELLING)]
+    pointers = (receipt_id_key, earlier_receipt_id_key)
+    makers = (*pointers, counted_key, unsigned_key, *_TELLING)
+    return [make(clinic, number) for make in makers]
 
 
 def _delete(table: Table, keys: Iterator[Key] | Sequence[Key], *, over: bool = False) -> None:

@@ -88,8 +88,33 @@ def order_key(clinic: str, number: str) -> Key:
     return Key(f"ORDER#{number[0]}", f"{clinic}#{number}")
 
 
+REFERENCE_DIGITS = 10
+"""How many digits of a receipt's id its reference says: as in `domain.receipts`, which the first
+page does not load."""
+
+RECEIPT_POINTER = "POINTER#"
+"""What the sort key of what leads to a receipt begins with."""
+
+
+def reference_pk(clinic: str, beginning: str) -> str:
+    """The partition of all receipts with one reference: `beginning` is what their ids begin with.
+
+    See `domain.receipts.read_reference`.
+    """
+    return f"CLINIC#{clinic}#REFERENCE#{beginning}"
+
+
 def receipt_id_key(clinic: str, receipt_id: str) -> Key:
-    """Where the receipt with this id stands."""
+    """Where the receipt with this id stands, beside the others with its reference."""
+    beginning = receipt_id[:REFERENCE_DIGITS]
+    return Key(reference_pk(clinic, beginning), f"{RECEIPT_POINTER}{receipt_id}")
+
+
+def earlier_receipt_id_key(clinic: str, receipt_id: str) -> Key:
+    """Where that was kept before there were references: in a partition of its own.
+
+    Receipts of then have both once `consent operator migrate` ran.
+    """
     return Key(f"CLINIC#{clinic}#RECEIPT#{receipt_id}", "POINTER")
 
 
@@ -453,7 +478,7 @@ def written_once(key: Key) -> bool:
     public key.
     """
     return (
-        key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#"))
+        key.sk.startswith(("RECEIPT#", "SIGNATURE#", "NOTICE#", RECEIPT_POINTER))
         or key.sk in {"POINTER", "SHOWN"}
         or "#AUDIT#" in key.pk
         or "#FEED#" in key.pk
@@ -467,7 +492,7 @@ def part_of_proof(key: Key) -> bool:
 
     The proof is removed when its time is over.
     """
-    return key.sk.startswith(("RECEIPT#", "SIGNATURE#")) or key.sk == "POINTER"
+    return key.sk.startswith(("RECEIPT#", "SIGNATURE#", RECEIPT_POINTER)) or key.sk == "POINTER"
 
 
 def person_key_of(key: Key) -> Key | None:

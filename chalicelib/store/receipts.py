@@ -1,8 +1,9 @@
 """Stored receipts: found by their id, or as the chain of a person.
 
 A receipt stands in the partition of its person, under its number in the chain, with the summaries
-of the person's answers as they were before it; a pointer leads to it from its id. It is written
-once. An earlier version kept no summaries beside it.
+of the person's answers as they were before it; a pointer leads to it from its id, beside those of
+the receipts with the same reference. It is written once. An earlier version kept no summaries
+beside it, and each pointer in a partition of its own.
 """
 
 import heapq
@@ -21,9 +22,12 @@ from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.store import compact, pages, timeline
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
+    RECEIPT_POINTER,
     Key,
+    earlier_receipt_id_key,
     receipt_id_key,
     receipt_key,
+    reference_pk,
     signature_key,
 )
 from chalicelib.store.table import DamagedError, Table
@@ -62,25 +66,53 @@ class Receipts:
         None while it waits for its signature. Two round trips; the signature stands beside the
         receipt. Raises UnknownReceiptError.
         """
-        subject, version = self._place(clinic, number)
-        receipt_place = receipt_key(clinic, subject, version)
-        signature_place = signature_key(clinic, subject, version)
-        found = self._table.get([receipt_place, signature_place])
-        if receipt_place not in found:
+        issued = self._issued_at(clinic, [self._place(clinic, number)])
+        if not issued:
             raise UnknownReceiptError(number)
-        receipt = read_receipt(found[receipt_place])
+        return issued[0]
+
+    def issued_with_reference(
+        self, clinic: str, beginning: str
+    ) -> list[tuple[Receipt, str | None]]:
+        """Give every receipt with a reference, the oldest first, each as `issued` gives it.
+
+        `beginning` is what their ids begin with (`domain.receipts.read_reference`). Two round
+        trips. Raises UnknownReceiptError where there is none.
+        """
+        pointers = self._table.partition(reference_pk(clinic, beginning), RECEIPT_POINTER)
+        issued = self._issued_at(clinic, [_pointed_to(pointer) for pointer in pointers])
+        if not issued:
+            raise UnknownReceiptError(beginning)
+        return sorted(issued, key=lambda each: str(each[0].document["recorded_at"]))
+
+    def _issued_at(
+        self, clinic: str, places: Sequence[tuple[str, int]]
+    ) -> list[tuple[Receipt, str | None]]:
+        """Give the receipts at these places, each with the same as signed. One round trip."""
         from chalicelib.store.signatures import signed_receipt  # noqa: PLC0415 - the first page shows no receipt
 
-        return receipt, signed_receipt(receipt, found.get(signature_place))
+        keys = [make(clinic, *place) for place in places for make in (receipt_key, signature_key)]
+        found = self._table.get(keys) if keys else {}
+        issued = []
+        for place in places:
+            stored = found.get(receipt_key(clinic, *place))
+            if stored is not None:
+                receipt = read_receipt(stored)
+                signature = found.get(signature_key(clinic, *place))
+                issued.append((receipt, signed_receipt(receipt, signature)))
+        return issued
 
     def _place(self, clinic: str, number: str) -> tuple[str, int]:
-        """Give whose receipt has this id, and which of theirs it is; raise UnknownReceiptError."""
-        pointer = receipt_id_key(clinic, number)
-        pointing = self._table.get([pointer]).get(pointer)
-        if pointing is None or pointing.body is None:
+        """Give whose receipt has this id, and which of theirs it is; raise UnknownReceiptError.
+
+        As it is kept now, or as it was kept before: both are asked for at once.
+        """
+        places = [make(clinic, number) for make in (receipt_id_key, earlier_receipt_id_key)]
+        found = self._table.get(places)
+        pointers = [found[place] for place in places if place in found and found[place].body]
+        if not pointers:
             raise UnknownReceiptError(number)
-        place = json.loads(pointing.body)
-        return place["subject"], place["version"]
+        return _pointed_to(pointers[0])
 
     def answers_as_of(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant
@@ -170,6 +202,12 @@ class Receipts:
         found = self._table.get(older) if older else {}
         items = self._table.from_key(receipt_key(clinic, person.id, first), "RECEIPT#")
         return [read_receipt(item) for item in (*(found[key] for key in older), *items)]
+
+
+def _pointed_to(pointer: Item) -> tuple[str, int]:
+    """Give whose receipt an item leads to, and which of theirs it is."""
+    place = json.loads(pointer.body or "{}")
+    return place["subject"], place["version"]
 
 
 def _counting(person: Subject) -> list[int]:

@@ -3,10 +3,12 @@
 consent operator migrate
 consent operator migrate riga-aesthetics
 
-Two things are rewritten. Where several people were kept in one item per contact, each gets an item
-of their own. Where a person was kept as JSON, the person is packed (`store.compact`), in the list of
-people and under each contact at once. What an earlier version left of receipts stays as it is:
-receipts are written once, and the pages of their answers are read for as long as they are kept.
+Three things are done. Where several people were kept in one item per contact, each gets an item of
+their own. Where a person was kept as JSON, the person is packed (`store.compact`), in the list of
+people and under each contact at once. Where a receipt's place was kept by its whole id alone, it is
+kept beside the others with its reference too, so that the reference finds it. What else an earlier
+version left of receipts stays as it is: receipts are written once, and the pages of their answers
+are read for as long as they are kept.
 
 The command may run while the portal does, may be stopped at any time and started again, and does
 nothing where nothing is left.
@@ -23,7 +25,8 @@ from chalicelib.portal import get_portal
 from chalicelib.store import contact_places, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.items import Item
-from chalicelib.store.keys import migration_key
+from chalicelib.store.keys import migration_key, receipt_id_key, subject_pk
+from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put
 from infra.operator.arguments import Commands, add_command, require_clinic
@@ -65,7 +68,8 @@ def migrate(table: Table, clinics: Clinics, only: str = "") -> Iterator[Progress
         while batch := list(itertools.islice(items, BATCH)):
             for item in batch:
                 try:
-                    rewritten += _rewrite(table, clinic, item)
+                    changed = _rewrite(table, clinic, item)
+                    rewritten += _place_receipts(table, clinic, item.sk) or changed
                 except (ValueError, LookupError, TypeError):
                     unreadable += 1
             read += len(batch)
@@ -91,6 +95,24 @@ def _rewrite(table: Table, clinic: str, item: Item) -> bool:
             if attempt == ATTEMPTS:
                 raise ContendedError from None
     return False
+
+
+def _place_receipts(table: Table, clinic: str, subject: str) -> bool:
+    """Keep the places of a person's receipts by their references; tell whether one was not.
+
+    A place by the whole id stays beside it until the person's proof goes.
+    """
+    receipts = map(read_receipt, table.partition(subject_pk(clinic, subject), "RECEIPT#"))
+    placed = False
+    while batch := list(itertools.islice(receipts, BATCH)):
+        keys = {receipt_id_key(clinic, receipt.id): receipt for receipt in batch}
+        found = table.get(list(keys))
+        for key, receipt in keys.items():
+            if key not in found:
+                place = {"subject": subject, "version": receipt.document["version"]}
+                table.put_new(Put(key, {"body": json.dumps(place)}))
+                placed = True
+    return placed
 
 
 def _migrate(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ import pytest
 import rfc8785
 
 from chalicelib.domain.decisions import Decision, decide, receipt_id
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import REFERENCE_DIGITS, Receipt, read_reference, reference
+from chalicelib.store import keys
 from chalicelib.store.encryption import ClinicKey
 from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_decision, a_subject
 
@@ -139,3 +140,34 @@ def test_a_receipt_names_the_person_by_an_opaque_id_only() -> None:
         a_decision({EMAIL_NEWS: "yes"}, MORNING), a_decision({EMAIL_NEWS: "no"}, NOON)
     )
     assert first.document["subject"] == second.document["subject"] == a_subject().id
+
+
+def test_a_reference_says_the_beginning_of_an_id_in_symbols_nobody_confuses() -> None:
+    """Whoever reads it aloud is understood: no letter of it looks or sounds like a digit of it."""
+    assert reference("99de3489a2" + "0" * 22) == "K7F3-92D2"
+    assert reference("0" * 32) == "0000-0000"
+    assert reference("f" * 32) == "ZZZZ-ZZZZ"
+    for number in range(500):
+        name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+        assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", reference(name))
+        assert read_reference(reference(name)) == name[:REFERENCE_DIGITS]
+    assert keys.REFERENCE_DIGITS == REFERENCE_DIGITS
+
+
+@pytest.mark.parametrize("typed", ["k7f3-92d2", "K7F392D2", " k7 f3 92 d2 ", "K7-F3-92-D2"])
+def test_a_reference_is_read_however_it_is_written(typed: str) -> None:
+    """What a patient says on the phone finds their receipt, however it is written down."""
+    assert read_reference(typed) == "99de3489a2"
+
+
+def test_letters_that_are_heard_or_copied_wrongly_are_taken_for_their_digits() -> None:
+    """An O is a zero and an I or L a one: there are no such letters in a reference."""
+    assert read_reference("O1iL-oOIl") == read_reference("0111-0011")
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "K7F3-92D", "K7F3-92D22", "U7F3-92D2", "K7F3_92D2", "a" * 32]
+)
+def test_what_is_no_reference_is_read_as_none(typed: str) -> None:
+    """A receipt's whole number is never taken for a reference."""
+    assert read_reference(typed) is None

@@ -42,6 +42,8 @@ PUT: dict[str, set[str]] = {
     "draft_key": {API},
     "shown_page_key": {API},
     "receipt_id_key": {API, CATCH_UP, JOB_PART},
+    # In the seconds of an update in which functions of the version before run.
+    "earlier_receipt_id_key": {API, CATCH_UP, JOB_PART},
     "receipt_key": {API, CATCH_UP, JOB_PART},
     "answers_page_key": {API, CATCH_UP, JOB_PART},
     "late_answers_key": {API, CATCH_UP, JOB_PART},
@@ -135,6 +137,7 @@ REMOVE: dict[str, set[str]] = {
     "listed_undeliverable_key": {CATCH_UP},
     "earlier_undeliverable_key": {CATCH_UP},
     "receipt_id_key": {ROUND},
+    "earlier_receipt_id_key": {ROUND},
     "counted_key": {ROUND},
     "receipt_key": {ROUND},
     "signature_key": {ROUND},
@@ -253,7 +256,10 @@ def test_every_pattern_of_a_policy_is_used_and_holds_without_a_key_too(function:
             ), pattern
 
 
-@pytest.mark.parametrize("maker", ["receipt_key", "signature_key", "receipt_id_key", "audit_key"])
+@pytest.mark.parametrize(
+    "maker",
+    ["receipt_key", "signature_key", "receipt_id_key", "earlier_receipt_id_key", "audit_key"],
+)
 def test_what_answers_requests_changes_no_receipt_in_place(maker: str) -> None:
     """A receipt, its place, its signature and the audit are bodies: the API may change none of
     them.

@@ -39,6 +39,7 @@ PROOF = [
     keys.receipt_key(CLINIC, ID, 1),
     keys.signature_key(CLINIC, ID, 1),
     keys.receipt_id_key(CLINIC, ID),
+    keys.earlier_receipt_id_key(CLINIC, ID),
 ]
 ONCE = [
     *PROOF,

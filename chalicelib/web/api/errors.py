@@ -4,7 +4,7 @@ A service raises a named error, and `PROBLEMS` says what the API makes of it. Wh
 knows is refused by name: `raise RefusedError(UNKNOWN_FORMAT, known="json, pdf")`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.cursors import CursorTooOldError, UnknownCursorError
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.jobs import JobStateError
+from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.webhooks import MOST_WEBHOOKS
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.workflow import (
@@ -150,6 +151,15 @@ _LARGE_LIST = Problem(
     " POST …/jobs takes lists of any size.",
 )
 
+
+class SeveralReceiptsError(RejectedError):
+    """A reference that more than one receipt of the clinic has."""
+
+    def __init__(self, receipts: Sequence[Receipt]) -> None:
+        super().__init__("several receipts have this reference")
+        self.receipts = tuple(receipts)
+
+
 PROBLEMS: Mapping[type[Exception], Problem] = {
     **{family: described for family, (_, described) in FAMILIES.items()},
     InvalidBodyError: Problem(422, "Invalid body", "Nothing was stored."),
@@ -180,6 +190,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     JobStateError: Problem(409, "Not now", "{error}."),
     UnknownLanguageError: Problem(
         400, "Unknown language", "Write lang= and one of: {error.known}."
+    ),
+    SeveralReceiptsError: Problem(
+        409,
+        "Several receipts",
+        "They have the same reference. Ask again with the id of the one that is meant.",
     ),
     UnsignedError: Problem(
         409,
@@ -266,12 +281,18 @@ def _members(error: Exception) -> dict[str, Any]:
     match error:
         case InvalidBodyError():
             return {"errors": error.errors}
+        case SeveralReceiptsError():
+            return {"receipts": [_told_apart(receipt) for receipt in error.receipts]}
         case UnreadableTableError(line=int(line)):
             return {"line": line}
-        case IncompleteError():
-            return {"missing": [asdict(fault) for fault in error.missing]}
-        case InvalidDocumentError():
-            return {"missing": [asdict(fault) for fault in error.faults]}
+        case IncompleteError(missing=faults) | InvalidDocumentError(faults=faults):
+            return {"missing": [asdict(fault) for fault in faults]}
         case BeyondWordsError():
             return {"beyond_words": [asdict(change) for change in error.changes]}
     return {}
+
+
+def _told_apart(receipt: Receipt) -> dict[str, str]:
+    """Give what tells a receipt from others with its reference: its id, and both of its times."""
+    document = receipt.document
+    return {name: document[name] for name in ("id", "effective_at", "recorded_at")}

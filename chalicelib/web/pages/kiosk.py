@@ -12,6 +12,7 @@ from chalice.app import Request, Response
 from markupsafe import Markup
 
 from chalicelib.domain.confirmation import certainly_waits
+from chalicelib.domain.receipts import reference
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
@@ -121,6 +122,7 @@ def _done(request: Request, result: FormResult) -> Response:
         "certain": certainly_waits(clinic, document, decision.recorded_at),
         "withdrawn": answers == {"withdraw"},
         "number": decision.receipt_id,
+        "reference": reference(decision.receipt_id),
         "at": document["effective_at"],
         "when": format_time(document["effective_at"], result.lang, clinic.country),
         "told": result.reachable,

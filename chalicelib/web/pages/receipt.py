@@ -7,6 +7,7 @@ from chalicelib.domain.confirmation import (
     may_ask_for_confirmation,
     may_be_confirmed_by_phone,
 )
+from chalicelib.domain.receipts import reference
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_when
 from chalicelib.presentation.templates import render
@@ -37,6 +38,7 @@ def receipt_page(request: Request, clinic: str, receipt: str) -> Response:
         "coded": may_be_confirmed_by_phone(document, shown),
         "withdrawn": answers == {"withdraw"},
         "receipt": document,
+        "reference": reference(found.receipt.id),
         "when": format_when(document, lang, shown.country),
         "kid": key_id(found.signed) if found.signed else None,
         "code": printed_code(shown.code, found.receipt),
