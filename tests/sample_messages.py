@@ -1,11 +1,12 @@
 """Sample messages: every message that the demo clinics send."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from email.header import decode_header, make_header
 from pathlib import Path
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.links import LinkScope
+from chalicelib.domain.links import SHORT_WORDS, LinkScope, short_path_of
 from chalicelib.messages.compose import MessageContent, email, text_message
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, Message
 from chalicelib.messages.transports import Email
@@ -52,14 +53,20 @@ def message_content(
     )
 
 
+def text_of(matter: MessageContent) -> str:
+    """Write a matter as a text message to Anna, with the short links that those have."""
+    links = dict(matter.links)
+    for scope in SHORT_WORDS.keys() & links.keys():
+        links[scope] = BASE + short_path_of(scope, TOKEN)
+    return text_message(replace(matter, links=links), "+37126123456").text
+
+
 def as_snapshot(matter: MessageContent) -> str:
     """Write a message as its snapshot: the mail's headers and text, then the text message."""
     mail = email(matter, "anna.ozola@example.org", {"clinic": matter.clinic.id})
     head = {"From": mail.sender, "Reply-To": mail.reply_to, "Subject": mail.subject, **mail.headers}
     lines = [f"{name}: {value}" for name, value in head.items()]
-    return "\n".join(
-        [*lines, "", mail.text, "SMS: " + text_message(matter, "+37126123456").text, ""]
-    )
+    return "\n".join([*lines, "", mail.text, "SMS: " + text_of(matter), ""])
 
 
 def email_of(matter: MessageContent) -> Email:

@@ -58,6 +58,30 @@ class LinkScope(StrEnum):
     """Stopping what the link names. It works for `UNSUBSCRIBE_LIFETIME`, longer than the others."""
 
 
+SHORT_WORDS = {
+    LinkScope.ASK: "a",
+    LinkScope.CONFIRM: "c",
+    LinkScope.ERASE: "e",
+    LinkScope.MANAGE: "m",
+    LinkScope.UNDO: "u",
+}
+"""What stands before the token in the short addresses of text messages."""
+
+
+def path_of(scope: LinkScope, token: str, clinic: str) -> str:
+    """Give the path of the page that a token opens, below the portal's address."""
+    if scope is LinkScope.ASK:
+        return f"/{clinic}?t={token}"
+    if scope is LinkScope.ERASE:
+        return f"/manage/{token}/erase"
+    return f"/{scope}/{token}"
+
+
+def short_path_of(scope: LinkScope, token: str) -> str:
+    """Give the path that leads to the same page from a text message, such as ``/c/…``."""
+    return f"/{SHORT_WORDS[scope]}/{token}"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What is stored of one link."""

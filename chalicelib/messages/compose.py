@@ -4,9 +4,10 @@ The words stand in `templates/email` and `templates/sms`; here they are filled i
 message is kept short.
 """
 
+import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,14 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
-from chalicelib.domain.local_time import local_day
 from chalicelib.messages.rules import UNSOLICITED, Message
 from chalicelib.messages.transports import Email, TextMessage
-from chalicelib.presentation.i18n import format_date, format_day, format_time
+from chalicelib.presentation.i18n import (
+    format_date,
+    format_day,
+    format_day_in_figures,
+    format_time,
+)
 from chalicelib.presentation.templates import render
 
 SINGLE_SEPTETS = 160
@@ -58,7 +63,7 @@ class MessageContent:
     message: Message
     clinic: Clinic
     lang: str
-    answers: Sequence[Mapping[str, object]]
+    answers: Sequence[Mapping[str, Any]]
     links: Mapping[str, str]
     number: str = ""
     """The receipt's number."""
@@ -104,14 +109,26 @@ def _headers(content: MessageContent) -> dict[str, str]:
 
 
 def text_message(content: MessageContent, to: str) -> TextMessage:
-    """Write a text message; the clinic's name is shortened until the message is short enough."""
-    values = _template_values(content)
-    text = ""
-    for name in _names(content.clinic, content.lang):
-        text = render(f"sms/{content.message}.txt", content.lang, **values, name=name).strip()
-        if fits(text):
-            break
-    return TextMessage(to, text)
+    """Write a text message that is short enough.
+
+    Of the ways to name the clinic and what it is about the first with which one part is enough;
+    else the first that fits. Only where none does is the clinic's name cut.
+    """
+    values, lang = _template_values(content), content.lang
+    names, topics = _names(content.clinic, lang), _topics(content)
+
+    def write(what: str, name: str) -> str:
+        filled = render(f"sms/{content.message}.txt", lang, **values, name=name, what=what)
+        return filled.strip()
+
+    texts = [write(what, name) for what in topics for name in names]
+    for text in texts:
+        if segments(text) == 1:
+            return TextMessage(to, text)
+    words = _short_name(content.clinic.name[lang]).split()
+    cut = (write(topics[-1], " ".join(words[:kept])) for kept in range(len(words) - 1, 0, -1))
+    fitting = (text for text in itertools.chain(texts, cut) if fits(text))
+    return TextMessage(to, next(fitting, texts[-1]))
 
 
 def _template_values(content: MessageContent) -> dict[str, Any]:
@@ -134,18 +151,38 @@ def _template_values(content: MessageContent) -> dict[str, Any]:
         "stopped": answers == {Answer.WITHDRAW},
         "when": when,
         "since": format_day(at, lang, country) if at else "",
-        "day": local_day(until, country) if until else "",
+        "day": format_day_in_figures(until, lang, country) if until else "",
         "until": format_day(until, lang, country) if until else "",
     }
 
 
-def _names(clinic: Clinic, lang: str) -> Iterator[str]:
-    """Give what a clinic may be called, longest first: its name, its legal name, parts of that."""
-    yield clinic.name[lang]
-    yield clinic.lead.name
-    words = re.sub(r"\(.*|[\"„“”«»]", "", clinic.lead.name).split()
-    for kept in range(len(words), 0, -1):
-        yield " ".join(words[:kept])
+def _names(clinic: Clinic, lang: str) -> list[str]:
+    """Give what a clinic may be called: its name, its legal name, each with what is quoted in it."""
+    names = list[str]()
+    for name in (clinic.name[lang], clinic.lead.name):
+        names += [name, _short_name(name)]
+    return list(dict.fromkeys(names))
+
+
+def _short_name(name: str) -> str:
+    """Give what is quoted in a name, such as ``Sidraba rasa``; the name itself where nothing is."""
+    quoted = re.search(r"[„“”«\"]([^„“”«»\"]+)[“”»\"]", name)
+    return quoted[1] if quoted else name
+
+
+def _topics(content: MessageContent) -> list[str]:
+    """Give what a text message is about, from every title to as few as say what it is."""
+    lang = content.lang
+    titles, purposes = list[str](), list[str]()
+    for each in content.answers:
+        purpose, option = each["purpose"].title[lang], each["option"]
+        titles.append(f"{purpose} ({option.title[lang]})" if option else purpose)
+        if purpose not in purposes:
+            purposes.append(purpose)
+    ways = [", ".join(titles), ", ".join(purposes)]
+    if len(purposes) > 1:
+        ways.append(f"{purposes[0]} +{len(purposes) - 1}")
+    return ways
 
 
 def segments(text: str) -> int:

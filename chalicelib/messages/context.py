@@ -13,7 +13,16 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import BY_CLINIC, NoticeInForce, major
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.links import PORTAL, Link, LinkScope, LinkSecret, short_code
+from chalicelib.domain.links import (
+    PORTAL,
+    SHORT_WORDS,
+    Link,
+    LinkScope,
+    LinkSecret,
+    path_of,
+    short_code,
+    short_path_of,
+)
 from chalicelib.domain.message_outcomes import Reason
 from chalicelib.messages.compose import MessageContent, email, text_message
 from chalicelib.messages.rules import (
@@ -177,7 +186,7 @@ class MessageContext:
 
     def addresses(self, secret: LinkSecret, planned: PlannedMessage, base: str) -> dict[str, str]:
         """Give where a message leads, by scope, and `questions`, `notice`, for an own contact
-        `receipt`.
+        `receipt`. Those of a text message are short.
         """
         home, lang = f"{base}/{self.clinic.id}", f"lang={self.lang}"
         addresses = {
@@ -188,12 +197,10 @@ class MessageContext:
             addresses["receipt"] = f"{home}/receipts/{self.entry.receipt}?{lang}"
         for scope in SCOPES_BY_MESSAGE[planned.message]:
             token = secret.token(self.key.link_secret(), scope)
-            if scope is LinkScope.ASK:
-                addresses[scope] = f"{home}?t={token}"
-            elif scope is LinkScope.ERASE:
-                addresses[scope] = f"{base}/manage/{token}/erase"
+            if planned.kind is ContactKind.PHONE and scope in SHORT_WORDS:
+                addresses[scope] = base + short_path_of(scope, token)
             else:
-                addresses[scope] = f"{base}/{scope}/{token}"
+                addresses[scope] = base + path_of(scope, token, self.clinic.id)
         return addresses
 
     def compose(

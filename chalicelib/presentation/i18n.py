@@ -97,6 +97,14 @@ def format_day(at: Instant, lang: str, country: str) -> str:
     return format_date(local.date().isoformat(), lang)
 
 
+def format_day_in_figures(at: Instant, lang: str, country: str) -> str:
+    """Write the day that a moment falls on in a country, as short as a text message wants it."""
+    from babel import dates  # noqa: PLC0415 - as above
+
+    local = moment(at).astimezone(dates.get_timezone(ZONES[country]))
+    return dates.format_skeleton("yMd", local, locale=BY_CODE[lang].locale)
+
+
 def format_date(date: str, lang: str) -> str:
     """Write a date (``2026-11-01``) in words."""
     from babel import dates  # noqa: PLC0415 - as above

@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.links import SHORT_WORDS
 from chalicelib.store import outbox, withdrawal_orders
 from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
@@ -37,7 +38,9 @@ TRIES = 4
 """How often a person or program sends the same again before giving up."""
 
 TRY_AGAIN = frozenset({429, 500, 502, 503})
-LINK = re.compile(r"/(confirm|undo|manage|unsubscribe)/([A-Za-z0-9_-]{32})")
+LINK = re.compile(r"/(confirm|undo|manage|unsubscribe|[cmu])/([A-Za-z0-9_-]{32})")
+PAGES = {word: scope.value for scope, word in SHORT_WORDS.items()}
+"""The page that each short address of a text message leads to."""
 
 
 @dataclass(frozen=True)
@@ -555,7 +558,8 @@ class Walk:
         """Read the messages that came since."""
         for each in self.world.messages.deliveries[self._read :]:
             reader = next(one for one in self.cast if each.to in one.fields.values())
-            self._links += [(what, token, reader) for what, token in LINK.findall(each.text)]
+            for what, token in LINK.findall(each.text):
+                self._links.append((PAGES.get(what, what), token, reader))
         self._read = len(self.world.messages.deliveries)
 
 

@@ -3,20 +3,29 @@ import os
 import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.links import LinkScope
-from chalicelib.messages.compose import fits, segments, text_message
+from chalicelib.messages.compose import fits, segments
 from chalicelib.messages.rules import SCOPES_BY_MESSAGE, UNSOLICITED, Message, messages_after
 from infra.operator import publish
 from tests.cast import CLINICS, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, SMS_NEWS
-from tests.sample_messages import SNAPSHOTS, TOKEN, as_snapshot, email_of, message_content
+from tests.sample_messages import (
+    SNAPSHOTS,
+    TOKEN,
+    as_snapshot,
+    email_of,
+    message_content,
+    text_of,
+)
 
 PHOTO = "testimonials.photo"
+TEXT_MESSAGES = Path(__file__).parents[2] / "docs" / "text-messages.md"
 ANSWERS = {
     "yes": ("yes", "never_asked", "granted"),
     "waits": ("yes", "never_asked", "pending"),
@@ -253,17 +262,66 @@ def test_a_text_message_is_short_in_every_language(message: Message, name: str) 
     """
     for lang in clinic(name).languages:
         for lost in (True, False):
-            text = text_message(
-                replace(message_content(message, clinic(name), lang), lost=lost), "+37126123456"
-            ).text
+            text = text_of(replace(message_content(message, clinic(name), lang), lost=lost))
             assert fits(text), (lang, len(text), text)
             assert ("https://" in text) == bool(SCOPES_BY_MESSAGE[message])
-            assert text.partition(":")[0]
+            assert any(len(word) > 3 and word in text for word in _name_of(clinic(name), lang))
             if (
                 LinkScope.CONFIRM in SCOPES_BY_MESSAGE[message]
                 and message is not Message.NEW_CONTACT
             ):
                 assert "123456" in text
+
+
+def _name_of(clinic: Clinic, lang: str) -> list[str]:
+    return re.findall(r"\w+", f"{clinic.name[lang]} {clinic.lead.name}")
+
+
+NAMES_ITS_TOPIC = {Message.CONFIRM, Message.REMINDER, Message.WITHDRAWN, Message.EXPIRING}
+
+
+@pytest.mark.parametrize("message", sorted(NAMES_ITS_TOPIC))
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CLINICS.glob("*.yaml"))])
+def test_a_text_message_says_what_is_confirmed_stopped_or_ending(
+    message: Message, name: str
+) -> None:
+    """Nobody presses a link without knowing what for, whichever question it is about."""
+    for lang in clinic(name).languages:
+        for question in clinic(name).questions.values():
+            answers = {question.id: "yes"}
+            text = text_of(message_content(message, clinic(name), lang, answers))
+            assert question.purpose.title[lang] in text
+            assert fits(text), (lang, len(text), text)
+
+
+def test_a_text_message_about_several_topics_names_the_first_and_counts_the_others() -> None:
+    """Where there is no room for all, nobody is told of fewer than there are."""
+    answers = dict.fromkeys(clinic().questions, "yes")
+    text = text_of(message_content(Message.CONFIRM, clinic(), "lv", answers))
+    assert "Jaunumi un atlaides +3" in text
+
+
+@pytest.mark.parametrize("message", Message)
+def test_a_message_is_sent_in_no_more_parts_than_is_documented(message: Message) -> None:
+    """A clinic knows what each kind of message costs, in each language, before it is sent."""
+    [row] = re.findall(
+        rf"^\| `{message}` \|(.*)\|$", TEXT_MESSAGES.read_text("utf-8"), re.MULTILINE
+    )
+    most = [int(cell.strip()[-1]) for cell in row.split("|")]
+    counted = [_most_segments(message, lang) for lang in ("en", "lv", "lt", "ka", "ru")]
+    assert [parts for parts, told in zip(counted, most, strict=True) if parts > told] == []
+
+
+def _most_segments(message: Message, lang: str) -> int:
+    """Count the parts of a message, about each question of each demo clinic that speaks a language."""
+    most = 0
+    for path in CLINICS.glob("*.yaml"):
+        asking = clinic(path.stem)
+        if lang in asking.languages:
+            for answers in (None, *({each: "yes"} for each in asking.questions)):
+                text = text_of(message_content(message, asking, lang, answers))
+                most = max(most, segments(text))
+    return most
 
 
 @pytest.mark.parametrize(

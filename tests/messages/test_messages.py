@@ -390,7 +390,9 @@ def test_each_contact_gets_a_link_that_confirms_and_nothing_more(
     for contact, address in ((ANNA, EMAIL_NEWS), (ANNA_PHONE, SMS_NEWS)):
         [message] = post.mails(contact)
         [token] = {
-            word.rpartition("/")[2] for word in message["text"].split() if "/confirm/" in word
+            word.rpartition("/")[2]
+            for word in message["text"].split()
+            if "/confirm/" in word or "/c/" in word
         }
         opened = open_link(portal.table, portal.clinics, token, LinkScope.CONFIRM, NOON)
         assert opened.recipient.contact == contact
@@ -699,7 +701,7 @@ def test_a_strangers_forms_do_not_keep_annas_own_confirmation_from_her(
     post.round()
     assert len(post.mails(ANNA_PHONE)) == MESSAGE.burst
     assert post.round(A_QUARTER).sent == 1
-    [token] = re.findall(r"/confirm/([A-Za-z0-9_-]{32})", post.mails(ANNA_PHONE)[-1]["text"])
+    [token] = re.findall(r"/c/([A-Za-z0-9_-]{32})", post.mails(ANNA_PHONE)[-1]["text"])
     assert (
         open_link(portal.table, portal.clinics, token, LinkScope.CONFIRM, post.clock()).link.receipt
         == own.id
@@ -718,8 +720,8 @@ def test_a_form_that_another_contact_answers_takes_nobodys_confirmation_away(
     decided(portal, yes, ANNA, ANNA_PHONE, **confirm)
     decided(portal, yes, ANNA, eve, at=NOON, **confirm)
     post.round()
-    assert ["/confirm/" in message["text"] for message in post.mails(ANNA_PHONE)] == [True]
-    assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
+    assert ["/c/" in message["text"] for message in post.mails(ANNA_PHONE)] == [True]
+    assert ["/c/" in message["text"] for message in post.mails(eve)] == [True]
 
 
 def test_only_a_contact_of_the_persons_own_is_led_to_the_receipt(
@@ -757,9 +759,7 @@ def test_a_confirmation_whose_time_is_over_or_that_was_given_is_not_asked_for(
     decided(portal, {SMS_NEWS: "yes"}, phones[1], **late)
     post.clock.at = "2026-11-29T09:00:00.000Z"
     post.round()
-    assert ["/confirm/" in mail["text"] for phone in phones for mail in post.mails(phone)] == [
-        False
-    ]
+    assert ["/c/" in mail["text"] for phone in phones for mail in post.mails(phone)] == [False]
     assert post.waits() == 0
 
 
@@ -820,7 +820,7 @@ def test_a_phone_beside_somebody_elses_email_rings_whatever_they_had_agreed_to(
     eve = Contact(ContactKind.PHONE, "+37129999999")
     decided(portal, {SMS_NEWS: "yes"}, ANNA, eve, at=NOON)
     post.round()
-    assert ["/confirm/" in message["text"] for message in post.mails(eve)] == [True]
+    assert ["/c/" in message["text"] for message in post.mails(eve)] == [True]
 
 
 def test_a_withdrawal_is_told_to_every_contact_of_the_person_not_only_to_the_one_typed(

@@ -173,8 +173,9 @@ def test_a_text_message_is_a_code_and_a_link(local_stack: LocalStack) -> None:
     decide(local_stack, decision__newsletter__sms="yes", phone="26 111 222")
     [message] = arrived(local_stack, "+37126111222")
     assert (message["channel"], message["subject"], message["html"]) == ("sms", None, None)
-    assert re.search(r"your code is \d{6}\b", message["text"])
+    assert re.search(r"Confirm: .+\. Code \d{6} or ", message["text"])
     [link] = re.findall(r"https?://\S+", message["text"])
+    assert link.startswith(f"{local_stack.base_url}/c/")
     assert "By text message" in page(local_stack, link.removeprefix(local_stack.base_url))
 
 

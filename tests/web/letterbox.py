@@ -11,7 +11,14 @@ from chalicelib.domain import reminders
 from chalicelib.domain.confirmation import confirmed_by
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.domain.links import Link, LinkRecipient, LinkScope, LinkSecret, short_code
+from chalicelib.domain.links import (
+    SHORT_WORDS,
+    Link,
+    LinkRecipient,
+    LinkScope,
+    LinkSecret,
+    short_code,
+)
 from chalicelib.messages.delivery import Delivery
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.portal import Portal
@@ -163,7 +170,7 @@ def _make_room(portal: Home, contacts: Iterable[Contact]) -> None:
 
 
 def token_in(text: str, page: str) -> str:
-    """Give the token of the link to a page that a message holds."""
-    found = re.search(rf"/{page}/([A-Za-z0-9_-]{{32}})", text)
+    """Give the token of the link to a page that a message holds, long or short."""
+    found = re.search(rf"/(?:{page}|{SHORT_WORDS[LinkScope(page)]})/([A-Za-z0-9_-]{{32}})", text)
     assert found, text
     return found[1]

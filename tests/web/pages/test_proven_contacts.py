@@ -72,7 +72,7 @@ def _ask_for_link(client: Client, program: Program, contact: Contact) -> None:
 
 def _pages(client: Client, texts: list[str]) -> str:
     """Open every own page that messages lead to, and give all that it hands out."""
-    tokens = {token for text in texts for token in re.findall(r"/manage/([A-Za-z0-9_-]{32})", text)}
+    tokens = {token for text in texts for token in re.findall(r"/(?:manage|m)/([\w-]{32})", text)}
     return "".join(client.get(f"/manage/{token}/export/json").text for token in tokens)
 
 
