@@ -28,7 +28,6 @@ from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
 from chalicelib.domain.languages import LANGUAGES
-from chalicelib.domain.links import SHORT_WORDS
 from chalicelib.domain.phones import known_countries
 from chalicelib.notices.controllers import CONTROLLER_KEYS, ID, read_controllers, read_dpo
 from chalicelib.notices.duties import duty_on
@@ -90,7 +89,8 @@ ARTICLES = {
 """Which rule asks for what stands at a place of the document."""
 
 RESERVED_IDS = {"confirm", "manage", "undo", "unsubscribe", "q", "verify"}
-RESERVED_IDS |= {"v1", "health", "api", "static", "openapi", "well-known", *SHORT_WORDS.values()}
+RESERVED_IDS |= {"v1", "health", "api", "static", "openapi", "well-known"}
+RESERVED_IDS |= {"a", "c", "e", "m", "u"}
 """What a clinic may not be called: its id is the first part of its address, as these are."""
 
 _CODE = re.compile(r"[a-z0-9]{2,4}")

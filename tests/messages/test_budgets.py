@@ -169,7 +169,7 @@ def test_word_of_a_stop_goes_out_when_the_budget_is_spent_within_a_budget_of_its
     post.round()
     told = [message["text"] for message in post.office.messages()]
     assert len(told) == 2
-    assert all("/undo/" in text for text in told)
+    assert all("/u/" in text for text in told)
 
 
 def test_word_that_a_stop_was_undone_goes_out_too(portal: Portal, post: Sorting) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chalicelib.domain.links import SHORT_WORDS, LinkScope, path_of
-from tests.cast import ANNA, ANNA_PHONE, TBILISI
+from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Client
 from tests.web.letterbox import a_token, carried
 from tests.web.page_reader import decide, receipt_number
@@ -46,7 +46,7 @@ def test_a_token_for_one_scope_opens_no_other_by_a_short_address(
 
 def test_a_text_message_leads_to_what_it_asks_about(client: Client, portal: RunningPortal) -> None:
     """One press on the link in the message shows the Yes that waits."""
-    program = portal.open_clinic(TBILISI)
+    program = portal.open_clinic()
     fields = {"phone": ANNA_PHONE.value, f"decision.{SMS}": "yes"}
     assert receipt_number(decide(client, program.clinic, fields))
     [text] = carried(portal, ANNA_PHONE)
