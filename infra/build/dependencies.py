@@ -167,6 +167,8 @@ def _keep_services(data: Path) -> None:
     _require(data, kept)
     _delete(path for path in data.iterdir() if path.name not in kept)
     for service, operations in OPERATIONS.items():
+        # botocore takes the newest version of a service's interface; Lambda has two.
+        _delete(sorted(path for path in (data / service).iterdir() if path.is_dir())[:-1])
         for path in sorted((data / service).glob("*/*.json*")):
             description = _without_documentation(_read(path))
             if path.name in {"service-2.json", "service-2.json.gz"}:
