@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,15 +51,16 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     env.policies["ext.i18n.trimmed"] = True
     env.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     env.filters["date_in_words"] = _date_in_words
+    for case in ("since", "until", "through", "on"):
+        env.filters[f"date_{case}"] = attrgetter(case)
     env.filters["country_names"] = _country_names
     return env
 
 
 @pass_context
-def _date_in_words(context: Context, date: str) -> str:
-    """Write a date of the clinic's document in the page's language, as when it was published."""
-    written: str = context["clinic"].dates[date][context["lang"]]
-    return written
+def _date_in_words(context: Context, date: str) -> i18n.DateWords:
+    """Write a date of the clinic's document in the page's language."""
+    return i18n.format_date(date, context["lang"])
 
 
 @pass_context

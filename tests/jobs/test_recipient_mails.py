@@ -73,7 +73,7 @@ def test_a_recipient_without_a_program_hears_by_mail_and_says_that_it_is_done(
     mail_round(portal, post)
     mail_round(portal, post)
     [mail] = told(post)
-    assert "Pacients ir piekritis šim" in mail["text"]
+    assert "Pacients ir piekritis tālāk minētajam" in mail["text"]
     delivery = only_delivery(portal)
     assert delivery.subject in mail["text"]
     assert "ozola" not in mail["text"] + mail["html"]

@@ -19,9 +19,9 @@ from tests.cast import CLINICS
 from tests.factories import NOON, a_document, in_both
 
 HEADINGS = {
-    "lv": "Ko mēs darām bez jautāšanas un kāpēc",
-    "lt": "Ką darome neklausdami ir kodėl",
-    "ka": "რას ვაკეთებთ თანხმობის გარეშე და რატომ",
+    "lv": "Ko darām bez Jūsu piekrišanas un kāpēc",
+    "lt": "Ką darome be Jūsų sutikimo ir kodėl",
+    "ka": "რას ვაკეთებთ თქვენი თანხმობის გარეშე და რატომ",
     "ru": "Что мы делаем без Вашего согласия и почему",
     "en": "What we do without asking, and why",
 }

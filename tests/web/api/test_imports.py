@@ -571,7 +571,7 @@ def test_pages_and_formats_say_in_every_language_that_the_text_is_the_clinics_wo
 WORDS = {
     "lv": "aprakstīts tas pats, kas paziņojuma versijā 1.0",
     "lt": "aprašyta tas pat, kas pranešimo versijoje 1.0",
-    "ru": "описано то же, что в уведомлении, версия 1.0",
-    "ka": "იგივე იყო აღწერილი, რაც სრული ტექსტის ვერსიაში 1.0",
+    "ru": "описано то же, что в уведомлении версии 1.0",
+    "ka": "იგივე იყო აღწერილი, რაც კონფიდენციალურობის პოლიტიკის ვერსიაში 1.0",
     "en": "described the same as notice version 1.0",
 }

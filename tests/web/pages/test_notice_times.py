@@ -41,8 +41,8 @@ def test_a_version_published_after_its_effective_day_is_in_force_from_its_public
     """
     clinic = portal.open_clinic(TBILISI, _effective("2026-10-05"), at=LATE).clinic
     began, wrong = (
-        format_date("2026-11-21", lang),
-        [format_date(day, lang) for day in ("2026-10-05", "2026-11-20")],
+        format_date("2026-11-21", lang).since,
+        [format_date(day, lang).since for day in ("2026-10-05", "2026-11-20")],
     )
     form = " ".join(PdfFile(client.get(f"/{clinic}/form?lang={lang}").body).copied().split())
     pages = [
