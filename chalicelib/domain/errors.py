@@ -4,6 +4,8 @@ An error is defined beside the code that raises it; its family says what whoever
 Nothing here knows HTTP: `web.errors` gives each family its status.
 """
 
+from collections.abc import Sequence
+
 
 class PortalError(Exception):
     """Base of every error that the portal names."""
@@ -19,6 +21,17 @@ class NoLongerThereError(NotFoundError):
     def __init__(self, clinic: str) -> None:
         super().__init__(clinic)
         self.clinic = clinic
+
+
+class NoSuchSheetError(NotFoundError):
+    """A poster in a size, a language or for a place that there is none for.
+
+    Carries the languages that the clinic has sheets in.
+    """
+
+    def __init__(self, languages: Sequence[str]) -> None:
+        super().__init__(", ".join(languages))
+        self.languages = languages
 
 
 class RejectedError(PortalError):

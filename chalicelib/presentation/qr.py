@@ -23,20 +23,22 @@ def png(address: str) -> bytes:
     return _drawn(address, PyPNGImage)
 
 
-def matrix(address: str) -> list[list[bool]]:
+def matrix(address: str, *, robust: bool = False) -> list[list[bool]]:
     """Return the code's modules with the quiet zone, dark ones True.
 
-    Level M is enough for paper that is held in the hand, and keeps a long address readable.
+    Level M is enough for paper that is held in the hand, and keeps a long address readable. What
+    hangs on a wall is `robust`: level Q.
     """
-    from qrcode.constants import ERROR_CORRECT_M  # noqa: PLC0415 - as above
+    from qrcode.constants import ERROR_CORRECT_M, ERROR_CORRECT_Q  # noqa: PLC0415 - as above
 
-    modules: list[list[bool]] = _code(address, ERROR_CORRECT_M).get_matrix()
+    level = ERROR_CORRECT_Q if robust else ERROR_CORRECT_M
+    modules: list[list[bool]] = _code(address, level).get_matrix()
     return modules
 
 
-def drawing(address: str) -> tuple[int, str]:
+def drawing(address: str, *, robust: bool = False) -> tuple[int, str]:
     """Return the same code for a page: its side in modules, and the SVG path of its dark ones."""
-    modules = matrix(address)
+    modules = matrix(address, robust=robust)
     path = [f"M{column} {row}h{length}v1h-{length}z" for row, column, length in dark_runs(modules)]
     return len(modules), "".join(path)
 

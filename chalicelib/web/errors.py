@@ -14,6 +14,7 @@ from chalicelib import log
 from chalicelib.domain.errors import (
     ConcurrentWriteError,
     NoLongerThereError,
+    NoSuchSheetError,
     NotFoundError,
     PressUnavailableError,
     ServiceUnavailableError,
@@ -179,6 +180,8 @@ def _page_for(request: Request, error: Exception) -> Response:
         case NoLongerThereError():  # 410, RFC 9110 15.5.11, and where to go on
             clinic = f"{mount(request)}/{error.clinic}"
             return _error_page(request, "old_link", 410, clinic=clinic)
+        case NoSuchSheetError():
+            return _error_page(request, "no_such_sheet", 404, languages=error.languages)
     page, described = FAMILIES[family_of(error, FAMILIES)]
     log_fault(error, described.status)
     return _error_page(request, page, described.status, described.headers)

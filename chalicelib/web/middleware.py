@@ -36,8 +36,9 @@ NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 """What is no page loads nothing, where a browser shows it all the same (OWASP REST security cheat
 sheet)."""
 
-PICTURE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""A browser shows a picture on a page of its own, with styles of its own."""
+PICTURE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+"""A browser shows a picture on a page of its own, with styles of its own. A slide has the clinic's
+logo in it."""
 
 
 def security_headers(request: Request, get_response: Callable[[Request], Response]) -> Response:

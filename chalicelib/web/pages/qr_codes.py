@@ -1,32 +1,77 @@
-"""QR codes and the short addresses inside them."""
+"""QR codes, what is printed and shown with them, and the short addresses inside them."""
 
 from chalice.app import Request, Response
 
-from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.short_address import LETTERS, WITHDRAW, ShortAddress, read
+from chalicelib.domain.errors import NoSuchSheetError, NotFoundError
+from chalicelib.domain.short_address import LETTERS, WITHDRAW, read
 from chalicelib.portal import get_portal
-from chalicelib.presentation import qr
+from chalicelib.presentation import posters, qr, waiting_screen
+from chalicelib.presentation.posters import Occasion
 from chalicelib.web.requests import base_url, mount, query, source
-from chalicelib.web.responses import found, picture
+from chalicelib.web.responses import found, picture, printable
 
-MEDIA = {"svg": "image/svg+xml", "png": "image/png"}
+SVG, PNG = "image/svg+xml", "image/png"
+SCREEN = "screen"
+FORMS = {
+    "svg": {*LETTERS, SCREEN},
+    "png": {*LETTERS},
+    "pdf": {*posters.POSTERS, *posters.SHEETS},
+}
+"""What there is in each format."""
 
 
 def qr_code(request: Request, clinic: str, picture_name: str) -> Response:
-    """Draw the code for a poster, a screen or a letter, per language and source."""
-    kind, _, form = picture_name.partition(".")
-    if kind not in LETTERS or form not in MEDIA:
+    """Give a code, or a sheet or slide with it, in languages and for a place."""
+    name, _, form = picture_name.partition(".")
+    if name not in FORMS.get(form, ()):
         raise NotFoundError
-    shown = get_portal().directory.look_up(clinic).published.clinic
-    lang, named_source = query(request, "lang"), source(request)
-    if lang and lang not in shown.languages:
-        raise NotFoundError
-    if query(request, "src") and not named_source:
-        raise NotFoundError
-    base = base_url(request, get_portal().settings.public_url)
-    address = f"{base}/q/{ShortAddress(shown.code, kind, lang, named_source).code}"
-    drawn = qr.svg(address) if form == "svg" else qr.png(address)
-    return picture(drawn, MEDIA[form])
+    occasion = _occasion(request, clinic)
+    if form == "pdf":
+        return _printed(request, occasion, name)
+    if name == SCREEN:
+        return picture(waiting_screen.slide(occasion).encode(), SVG)
+    address = occasion.address(name)
+    return picture(qr.svg(address), SVG) if form == "svg" else picture(qr.png(address), PNG)
+
+
+def _occasion(request: Request, clinic: str) -> Occasion:
+    """Read for whom something is drawn or printed; raise NoSuchSheetError.
+
+    Its codes lead to the page in the language that was asked for. Where several were, or none, the
+    page is in the language of whoever scans.
+    """
+    portal = get_portal()
+    shown = portal.directory.look_up(clinic).published.clinic
+    asked = query(request, "lang") or ""
+    named = [lang for lang in dict.fromkeys(asked.lower().split(",")) if lang]
+    named_source = source(request)
+    if (
+        not {*named}.issubset(shown.languages)
+        or len(named) > posters.MOST_LANGUAGES
+        or (query(request, "src") and not named_source)
+    ):
+        raise NoSuchSheetError(shown.languages)
+    return Occasion(
+        shown,
+        tuple(named or shown.languages[: posters.MOST_LANGUAGES]),
+        base_url(request, portal.settings.public_url),
+        lang=named[0] if len(named) == 1 else None,
+        source=named_source,
+    )
+
+
+def _printed(request: Request, occasion: Occasion, name: str) -> Response:
+    clinic = occasion.clinic
+    size = (query(request, "size") or "a4").lower()
+    if size not in posters.SIZES:
+        raise NoSuchSheetError(clinic.languages)
+    if name in posters.POSTERS:
+        paper = posters.poster(occasion, name, size)
+        name = f"{name}-{size}"
+    else:
+        paper = posters.sheet(occasion, name)
+    pdf = get_portal().press.pdf(*paper)
+    return printable(pdf, "-".join([clinic.id, name, *occasion.languages]))
 
 
 def short_address(request: Request, code: str) -> Response:

@@ -13,6 +13,7 @@ from chalicelib.jobs.counting import count_feeds
 from chalicelib.portal import get_portal
 from chalicelib.services.statistics import GROUPS
 from tests.keys import OwnKey
+from tests.pdf_file import PdfFile
 from tests.policies import under_policy_of
 from tests.web.client import Client, Program
 from tests.web.page_reader import decide
@@ -149,3 +150,21 @@ def test_days_and_groups_that_are_not_there_are_refused(
 ) -> None:
     """A program is told what it wrote wrongly; a year is one call."""
     assert portal.open_clinic().get(f"stats{query}").status == status
+
+
+def test_a_poster_in_a_room_is_counted_apart(client: Client, portal: RunningPortal) -> None:
+    """A clinic sees which of its posters people scan."""
+    program = portal.open_clinic()
+    for place in ("desk", "room-2"):
+        sheet = client.get(f"/{program.clinic}/qr/signup.pdf?size=a5&lang=en&src={place}")
+        [address] = PdfFile(sheet.body).codes()
+        scanned = client.get(address.removeprefix(f"https://portal.example.org{client.mount}"))
+        query = "?" + scanned.location.partition("?")[2]
+        decide(client, program.clinic, {f"decision.{NEWS}": "no"}, query)
+    follow()
+    count()
+    counted = stats(program, "?group=source,channel")["counts"]
+    assert {(each["source"], each["channel"]): each["count"] for each in counted} == {
+        ("desk", "qr"): 1,
+        ("room-2", "qr"): 1,
+    }

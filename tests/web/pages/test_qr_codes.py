@@ -7,9 +7,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from chalicelib.portal import get_portal
-from tests.cast import RIGA, environment
+from chalicelib.presentation.i18n import catalog
+from tests.cast import RIGA, TBILISI, environment
 from tests.codes import code_in, codes_in
+from tests.pdf_file import PdfFile
 from tests.web.client import MOUNTS, Client
+from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -127,3 +130,84 @@ def test_a_short_address_typed_by_hand_works_too(client: Client, code: str) -> N
     answer = client.get(f"/q/{code}")
     assert answer.status == 302
     assert client.follow(answer).status == 200
+
+
+SHEETS = ["signup.pdf", "withdraw.pdf", "both.pdf", "card.pdf", "stickers.pdf", "screen.svg"]
+
+
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("sheet", SHEETS[:5])
+def test_the_codes_on_a_sheet_lead_to_the_page_and_name_the_place(mount: str, sheet: str) -> None:
+    """In the language of whoever scans, where the sheet has several; wherever the portal stands."""
+    client = Client(MOUNTS[mount])
+    ways = {"s": f"/{RIGA}", "w": f"/{RIGA}/withdraw"}
+    kept = {"signup.pdf": "s", "withdraw.pdf": "w"}.get(sheet, "sw")
+    for query, lang in (("lang=ru,lv", ""), ("lang=lv", "lang=lv&"), ("", "")):
+        answer = client.get(f"/{RIGA}/qr/{sheet}?{query}&src=Desk")
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+        addresses = {*PdfFile(answer.body).codes()}
+        led = {
+            client.get(each.removeprefix(f"https://portal.example.org{client.mount}")).location
+            for each in addresses
+        }
+        assert led == {f"{client.mount}{ways[each]}?{lang}src=desk&via=qr" for each in kept}
+
+
+@pytest.mark.parametrize(
+    ("query", "mm"), [("", 210), ("?size=a4", 210), ("?size=A5", 148), ("?size=a5&lang=lv", 148)]
+)
+def test_a_poster_has_the_size_that_was_asked_for(client: Client, query: str, mm: int) -> None:
+    """A4 without a word; the file's name says what is in it."""
+    answer = client.get(f"/{RIGA}/qr/withdraw.pdf{query}")
+    [page] = PdfFile(answer.body).reader.pages
+    assert float(page.mediabox.width) / 72 * 25.4 == pytest.approx(mm, abs=0.1)
+    size = "a4" if mm == 210 else "a5"
+    spoken = "lv" if "lang" in query else "lv-ru-en"
+    named = f'inline; filename="{RIGA}-withdraw-{size}-{spoken}.pdf"'
+    assert answer.headers["content-disposition"] == named
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+@pytest.mark.parametrize(
+    "query", ["lang=xx", "lang=lv,xx", "lang=lv,ru,en,lv,zz", "src=%3Cscript%3E", "src=" + "x" * 33]
+)
+def test_what_cannot_be_printed_is_refused_with_what_can(
+    client: Client, sheet: str, query: str
+) -> None:
+    """Whoever mistypes learns the clinic's languages, instead of hanging up the wrong sheet."""
+    answer = client.get(f"/{RIGA}/qr/{sheet}?{query}", {"Accept-Language": "ka"})
+    assert answer.status == 404
+    page = Page(answer)
+    assert page.lang == "ka"
+    assert catalog("ka").gettext("Page not found") in page.words
+    assert "lv, ru, en" in page.words
+
+
+@pytest.mark.parametrize("size", ["a3", "a4.", "210", "%00"])
+def test_a_size_that_there_is_none_of_is_refused(client: Client, size: str) -> None:
+    """The page names the two sizes."""
+    answer = client.get(f"/{RIGA}/qr/signup.pdf?size={size}")
+    assert answer.status == 404
+    assert "a4 or a5" in Page(answer).words
+
+
+@pytest.mark.parametrize(
+    "name", ["poster.pdf", "card.svg", "screen.pdf", "screen.png", "both.svg", "signup.pdf.svg"]
+)
+def test_a_sheet_that_there_is_none_of_is_not_found(client: Client, name: str) -> None:
+    """In the visitor's language."""
+    answer = client.get(f"/{RIGA}/qr/{name}", {"Accept-Language": "lv"})
+    assert answer.status == 404
+    assert "Lapa nav atrasta" in Page(answer).words
+
+
+def test_the_slide_loads_nothing_and_may_be_shown_on_the_clinics_website(client: Client) -> None:
+    """A screen without the internet shows it whole, its logo too."""
+    answer = client.get(f"/{TBILISI}/qr/screen.svg?src=hall")
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "img-src data:;" in policy
+    addresses = re.findall(r'(?:href|src|url)[="(]+([^")]+)', answer.text)
+    assert [each.partition(",")[0] for each in addresses] == ["data:image/svg+xml;base64"]

@@ -242,6 +242,16 @@ def test_a_code_for_the_wall_is_saved(consent: Terminal) -> None:
     assert consent("poster", "signup", "-o", "code.docx").code == 2
 
 
+def test_sheets_for_the_wall_and_the_desk_are_saved(consent: Terminal) -> None:
+    """Whoever prints for a whole clinic does it by a script."""
+    asked = ("both", "--lang", "lv,en", "--size", "a5", "-o", "both.pdf")
+    assert consent("poster", *asked).code == 0
+    assert (consent.folder / "both.pdf").read_bytes().startswith(b"%PDF-")
+    assert consent("poster", "screen", "--source", "hall", "-o", "hall.svg").code == 0
+    assert b"<svg" in (consent.folder / "hall.svg").read_bytes()
+    assert consent("poster", "card", "-o", "card.svg").code == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [
