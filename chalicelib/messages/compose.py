@@ -15,6 +15,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.links import LinkScope
+from chalicelib.domain.receipts import reference
 from chalicelib.messages.rules import UNSOLICITED, Message
 from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.presentation.i18n import (
@@ -66,7 +67,7 @@ class MessageContent:
     answers: Sequence[Mapping[str, Any]]
     links: Mapping[str, str]
     number: str = ""
-    """The receipt's number."""
+    """The receipt's id; the message has its short reference."""
     at: Instant | None = None
     date: str = ""
     """The day it happened on, where no more is known."""
@@ -143,7 +144,7 @@ def _template_values(content: MessageContent) -> dict[str, Any]:
         "clinic": content.clinic,
         "said": content.answers,
         "links": {"unsubscribe": "", "receipt": "", **content.links},
-        "number": content.number,
+        "number": reference(content.number) if content.number else "",
         "code": content.code,
         "child": content.child,
         "lost": content.lost,
