@@ -3,9 +3,22 @@
 A number that gets no text messages is still a contact: its owner decides and withdraws by it.
 """
 
+import re
 from collections.abc import Collection
 
 from chalicelib.domain.contacts import Contact, ContactKind
+
+_INTERNATIONAL = re.compile(r"\+[\d ()./\u00a0-]{7,}")
+
+
+def dialled(written: str) -> str:
+    """Give a number as a phone dials it (RFC 3966): "+" and digits; "" unless it begins with "+".
+
+    A number without its country is not the same from abroad, and a phone is not asked to guess.
+    """
+    if not _INTERNATIONAL.fullmatch(written):
+        return ""
+    return "+" + re.sub(r"\D", "", written)
 
 
 def exists(number: str) -> bool:

@@ -126,7 +126,7 @@ class _Drawing:
     def __init__(self) -> None:
         self.size = 0, 0
         self._open: list[str] = []
-        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser = expat.ParserCreate("UTF-8", " ")
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text

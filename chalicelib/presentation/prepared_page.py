@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from chalicelib.presentation.templates import render
+from chalicelib.presentation.templates import Page, render
 
 PLACES = _ROOT, _STATE, _QUERY = "\x01", "\x02", "\x03"
 """What stands where something is filled in: control characters, which no text of a clinic can hold
@@ -28,12 +28,13 @@ class PreparedPage:
         rendered = render(
             template, lang, root=_ROOT, state=_STATE, kept_query=kept_query, **context
         )
+        self._brand = rendered.brand
         self._parts = _PLACE.split(rendered)
 
-    def fill(self, root: str, state: str, kept_query: str) -> str:
+    def fill(self, root: str, state: str, kept_query: str) -> Page:
         """Give the page as the template gives it with these values.
 
         `kept_query` is empty, or begins with "&".
         """
         values = {_ROOT: escape(root), _STATE: escape(state), _QUERY: escape(kept_query[1:])}
-        return "".join([values.get(part, part) for part in self._parts])
+        return Page.of(self._brand, "".join([values.get(part, part) for part in self._parts]))

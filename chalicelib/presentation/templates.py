@@ -19,8 +19,11 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 
+from chalicelib.domain.brand import NO_BRAND, Brand
+from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.languages import ENDONYMS
+from chalicelib.domain.phones import dialled
 from chalicelib.presentation import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -54,7 +57,22 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     for case in ("since", "until", "through", "on"):
         env.filters[f"date_{case}"] = attrgetter(case)
     env.filters["country_names"] = _country_names
+    env.filters["dialled"] = dialled
     return env
+
+
+class Page(str):
+    """A rendered page, which knows the brand whose colours it has: its policy has to allow them."""
+
+    __slots__ = ("brand",)
+    brand: Brand
+
+    @classmethod
+    def of(cls, brand: Brand, html: str) -> "Page":
+        """Return a page in a brand's colours."""
+        page = cls(html)
+        page.brand = brand
+        return page
 
 
 @pass_context
@@ -82,31 +100,42 @@ def _in_language(lang: str) -> Environment:
     return env
 
 
-def render(template: str, lang: str, **context: Any) -> str:
-    """Render a template in a language. The same arguments give the same bytes."""
-    return _in_language(lang).get_template(template).render(**context)
+def render(template: str, lang: str, **context: Any) -> Page:
+    """Render a template in a language. The same arguments give the same bytes.
+
+    It has the colours of the `clinic` among them, else the portal's own.
+    """
+    clinic = context.get("clinic")
+    brand = clinic.brand if isinstance(clinic, Clinic) else NO_BRAND
+    html = _in_language(lang).get_template(template).render(**context, brand=brand)
+    return Page.of(brand, html)
 
 
 @cache
-def content_security_policy(*styles: str, script: bool = False, form: bool = True) -> str:
-    """Allow a page its own styles, by their hashes, and its forms, and nothing else.
+def content_security_policy(
+    *styles: str, brand: Brand = NO_BRAND, script: bool = False, form: bool = True
+) -> str:
+    """Allow a page its own styles, by their hashes, its pictures, its forms, and nothing else.
 
-    `styles` are the templates that a page includes beside `style.css`. Without `form` no form can
-    be sent; with `script` the page may run the portal's script, as the kiosk does.
+    `styles` are the templates that a page includes beside `style.css`, `brand` is that whose
+    colours it has. Without `form` no form can be sent; with `script` the page may run the portal's
+    script, as the kiosk does. The hashes are of what the templates give, never of what a page
+    holds.
     """
     env = environment()
-    hashes = " ".join(f"'sha256-{_hash(env, style)}'" for style in ("style.css", *styles))
+    own = ("style.css", "brand.css", *styles)
+    hashes = " ".join(f"'sha256-{_hash(env, style, brand)}'" for style in own)
     scripts = " script-src 'self'; connect-src 'self';" if script else ""
     form_target = "'self'" if form else "'none'"
     return (
-        f"default-src 'none'; style-src {hashes}; img-src 'self'; form-action {form_target};"
+        f"default-src 'none'; style-src {hashes}; img-src data:; form-action {form_target};"
         f"{scripts} frame-ancestors 'none'; base-uri 'none'"
     )
 
 
-def _hash(env: Environment, style: str) -> str:
+def _hash(env: Environment, style: str, brand: Brand) -> str:
     """Return the SHA-256 of a style, as CSP writes it."""
-    css = env.get_template(style).render()
+    css = env.get_template(style).render(brand=brand)
     digest = hashlib.sha256(css.encode()).digest()
     return base64.b64encode(digest).decode()
 

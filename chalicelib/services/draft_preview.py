@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.edition import PublishedEdition
+from chalicelib.presentation.templates import Page
 from chalicelib.store.shown_pages import BLANK, ShownPages
 
 DRAFT_PAGE = "pages/draft.html"
@@ -22,7 +23,7 @@ def draft_page(
     *,
     approver: str | None = None,
     addresses: Mapping[str, str],
-) -> str:
+) -> Page:
     """Render a draft in a language, as its first day would show it.
 
     `addresses` are the same page in each language; `approver` is who approved this very text, if

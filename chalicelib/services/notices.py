@@ -26,6 +26,7 @@ from chalicelib.notices.workflow import (
 )
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
+from chalicelib.presentation.templates import Page
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.store import consent_counts, publishing
@@ -129,7 +130,7 @@ def read_version(portal: Portal, call: AuthorizedCall[EmptyBody], version: str) 
 
 def show_draft(
     portal: Portal, call: AuthorizedCall[EmptyBody], version: str, lang: str | None
-) -> str:
+) -> Page:
     """Give a draft as patients would see it, in a language; None for the clinic's first one.
 
     Raises UnknownDraftError, ReviewError where it is published, InvalidDocumentError where it is

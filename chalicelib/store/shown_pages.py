@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.domain.clinic import Clinic
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.prepared_page import PreparedPage
-from chalicelib.presentation.templates import render
+from chalicelib.presentation.templates import Page, render
 from chalicelib.store.clinics import Clinics
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ShownPages:
 
     def untyped_page(
         self, template: str, clinic: Clinic, lang: str, *, root: str, state: str, kept_query: str
-    ) -> str:
+    ) -> Page:
         """Give the page for somebody who has typed nothing and is not known.
 
         The same bytes as `page` gives with `UNTYPED`. Its template is rendered once, then filled
@@ -75,7 +75,7 @@ class ShownPages:
         return self._prepared[name].fill(root, state, kept_query)
 
     @staticmethod
-    def page(template: str, clinic: Clinic, lang: str, **filled: Any) -> str:
+    def page(template: str, clinic: Clinic, lang: str, **filled: Any) -> Page:
         """Render the page with what one patient's visit fills in."""
         return render(template, lang, clinic=clinic, authority=_authority(clinic, lang), **filled)
 

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
+from chalicelib.presentation.templates import Page, content_security_policy
+
 if TYPE_CHECKING:
     from chalicelib.receipts.formats.registry import Rendition
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
+KEPT_PAGE = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "sandbox; frame-ancestors 'none'",
+}
 
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -47,9 +54,18 @@ def _response(
     return Response(body, all_headers, status)
 
 
-def html(page: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a page."""
-    return _response(page, HTML, status, headers)
+def html(page: Page, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a page; it may have its own styles and no others."""
+    policy = {"Content-Security-Policy": content_security_policy(brand=page.brand)}
+    return _response(page, HTML, status, {**policy, **(headers or {})})
+
+
+def kept_html(page: str) -> Response:
+    """Answer with a page as it was shown once, with the styles of its own day.
+
+    Its form leads nowhere, and what it holds never changes.
+    """
+    return _response(page, HTML, 200, KEPT_PAGE)
 
 
 def see_other(location: str) -> Response:

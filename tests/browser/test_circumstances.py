@@ -117,6 +117,7 @@ def test_changing_the_language_after_the_scan_keeps_where_the_patient_came_from(
     """Who scans a Latvian poster and reads in Russian gets a Russian receipt naming the poster."""
     scanning = phone("lv")
     scanning.scan(f"/{RIGA}/qr/signup.png?lang=lv&src=poster-2")
+    scanning.page.locator("nav summary").click()
     scanning.page.locator("nav a[lang=ru]").click()
     scanning.page.wait_for_url("**lang=ru**")
     scanning.lang = "ru"
@@ -272,12 +273,14 @@ def test_following_every_link_changes_nothing(
             assert answer.ok, f"{address}: {answer.status}"
             links = [
                 urljoin(address, link.replace("&amp;", "&"))
-                for link in re.findall(r'href="([^"]+)"', answer.text())
+                for link in re.findall(r'<a [^>]*href="([^"]+)"', answer.text())
             ]
             waiting += [
                 link.partition("#")[0] for link in links if link.startswith(local_stack.base_url)
             ]
-            assert not [link for link in links if urlsplit(link).scheme not in {"http", "mailto"}]
+            assert not [
+                link for link in links if urlsplit(link).scheme not in {"http", "mailto", "tel"}
+            ]
     assert len(seen) > 4 * len(clinic.languages)
     assert any("/shown/" in address for address in seen)
     assert local_stack.status(clinic.id, subject) == before

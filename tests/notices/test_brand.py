@@ -3,10 +3,12 @@
 import base64
 import colorsys
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -157,10 +159,15 @@ def test_a_drawing_and_a_png_are_taken_as_they_are() -> None:
     clinic, _ = read_complete_clinic(a_document(brand={"logo": drawing}))
     assert clinic.brand == Brand(logo=Logo("image/svg+xml", drawing["content"], 48, 24))
     assert clinic.brand.logo is not None
-    assert clinic.brand.logo.address == f"data:image/svg+xml;base64,{drawing['content']}"
+    head, _, text = clinic.brand.logo.address.partition(",")
+    assert head == "data:image/svg+xml"
+    shown = unquote(text).replace("'", '"')
+    assert encoded(shown) == drawing["content"]
+    assert not re.search(r'["<>#&]', text)
     picture = png(a_png())
     clinic, _ = read_complete_clinic(a_document(brand={"colour": "#1b4b91", "logo": picture}))
     assert clinic.brand.logo == Logo("image/png", picture["content"], 3, 2)
+    assert clinic.brand.logo.address == f"data:image/png;base64,{picture['content']}"
 
 
 HOSTILE = {
@@ -209,6 +216,10 @@ WHOLE = {
     ),
     "a bare DOCTYPE": ("<!DOCTYPE svg>" + DRAWING, "DOCTYPE"),
     "no XML": ("<svg", "is no SVG"),
+    "another encoding": (
+        '<?xml version="1.0" encoding="utf-16"?>'.encode("utf-16") + DRAWING.encode("utf-16"),
+        "is no SVG",
+    ),
     "an unknown entity": (DRAWING.replace("{}", "&nbsp;"), "is no SVG"),
     "another namespace": ('<svg viewBox="0 0 1 1"/>', "<svg>"),
     "no view box": ('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>', "viewBox"),

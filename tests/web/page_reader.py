@@ -47,7 +47,8 @@ class Page(HTMLParser):
         self.alerts += given.get("role") == "alert"
         if tag == "html":
             self.lang = given["lang"]
-        self.links += [given[name] for name in ("href", "src", "action") if name in given]
+        if tag not in {"img", "link"}:  # a logo is in the page itself, and leads nowhere
+            self.links += [given[name] for name in ("href", "src", "action") if name in given]
         if tag == "input" and given.get("type") in ("radio", "checkbox"):
             if "checked" in given:
                 self.chosen.append((given["name"], given["value"]))

@@ -2,6 +2,8 @@
 anybody's help.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 
@@ -22,6 +24,8 @@ PUBLIC = {
 }
 PUBLIC |= {"/.well-known/security.txt"}
 """What holds nothing about anybody and may be kept in a cache."""
+KEPT = {"/{clinic}/shown/{sha256}", "/{clinic}/receipts/{receipt}"}
+"""What comes as it was made once, with the styles of that day: a page shown, a receipt as HTML."""
 KIOSK = {resource for resource in app.routes if "kiosk" in resource}
 """The tablet clears itself by a script of its own: a file, never one inside a page."""
 
@@ -135,6 +139,25 @@ def test_no_page_runs_a_script_or_loads_anything(walked: Walked) -> None:
                 else r"<script|\son\w+=|javascript:"
             )
             assert not re.search(inline, answer.text), resource
+
+
+def test_each_page_may_have_its_own_styles_and_no_others(walked: Walked) -> None:
+    """Each clinic's pages come in its colours, and a style that somebody smuggled in does
+    nothing.
+    """
+    coloured = set()
+    for resource, answer in walked:
+        is_page = answer.headers["content-type"].startswith("text/html") and answer.text
+        policy = answer.headers["content-security-policy"]
+        if not is_page or ("unsafe-inline" in policy and resource in KEPT):
+            continue
+        styles = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        hashes = {hashlib.sha256(each.encode()).digest() for each in styles}
+        written = {f"'sha256-{base64.b64encode(each).decode()}'" for each in hashes}
+        assert written <= set(policy.split("; ")[1].removeprefix("style-src ").split()), resource
+        assert "style=" not in answer.text
+        coloured |= {each for each in styles if "--head:" in each}
+    assert len(coloured) > 1, "a clinic's colours and the portal's own"
 
 
 def test_whatever_can_be_about_somebody_is_kept_by_no_cache(walked: Walked) -> None:

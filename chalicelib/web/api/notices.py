@@ -66,7 +66,7 @@ def preview_notice(request: Request, clinic: str, version: str) -> Response:
     """Give a draft as patients would see it, in one language."""
     call = authorize(request, clinic, ("notices:read", "notices:approve"), no_body)
     page = notices.show_draft(get_portal(), call, version, query(request, "lang"))
-    policy = content_security_policy("notice.css", form=False)
+    policy = content_security_policy("notice.css", brand=page.brand, form=False)
     return html(page, headers={"Content-Security-Policy": policy})
 
 

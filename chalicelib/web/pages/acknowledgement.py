@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.webhooks import WebhookDelivery
 from chalicelib.messages.recipient_mails import titles
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import render
+from chalicelib.presentation.templates import Page, render
 from chalicelib.services import acknowledgements
 from chalicelib.services.acknowledgements import OpenedAcknowledgement
 from chalicelib.web.requests import language, mount
@@ -29,7 +29,7 @@ def acknowledge(request: Request, token: str) -> Response:
     return html(_render(request, opened, done))
 
 
-def _render(request: Request, opened: OpenedAcknowledgement, delivery: WebhookDelivery) -> str:
+def _render(request: Request, opened: OpenedAcknowledgement, delivery: WebhookDelivery) -> Page:
     lang = language(request, opened.clinic)
     return render(
         "pages/acknowledge.html",

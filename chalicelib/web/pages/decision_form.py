@@ -14,6 +14,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.instants import Instant
 from chalicelib.portal import get_portal
+from chalicelib.presentation.templates import Page
 from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
     KIOSK_PAGE,
@@ -123,7 +124,7 @@ def _render(
     state: FormState,
     fields: Fields | None = None,
     errors: "Sequence[FieldError]" = (),
-) -> str:
+) -> Page:
     return get_portal().shown_pages.page(
         page.template,
         page.clinic,

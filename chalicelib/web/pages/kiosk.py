@@ -16,7 +16,7 @@ from chalicelib.domain.receipts import reference
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
-from chalicelib.presentation.templates import content_security_policy, kiosk_script, render
+from chalicelib.presentation.templates import Page, content_security_policy, kiosk_script, render
 from chalicelib.services.patient_decisions import FormResult
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.web.form_state import state_of
@@ -161,7 +161,8 @@ def _with_policy(answer: Response) -> Response:
 
     The script shows a notice on the page it is on.
     """
-    answer.headers["Content-Security-Policy"] = content_security_policy(
-        "kiosk.css", "notice.css", script=True
-    )
+    if isinstance(answer.body, Page):
+        answer.headers["Content-Security-Policy"] = content_security_policy(
+            "kiosk.css", "notice.css", brand=answer.body.brand, script=True
+        )
     return answer

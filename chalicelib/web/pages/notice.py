@@ -13,13 +13,7 @@ from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
 from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.web.requests import language, mount
-from chalicelib.web.responses import html
-
-KEPT_PAGE = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    # It carries the styles of its own day, and its form leads nowhere.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
-}
+from chalicelib.web.responses import html, kept_html
 
 
 def notice_page(request: Request, clinic: str, version: str) -> Response:
@@ -38,13 +32,13 @@ def notice_page(request: Request, clinic: str, version: str) -> Response:
         **times,
         "root": mount(request),
     }
-    headers = {"Content-Security-Policy": content_security_policy("notice.css")}
     page = render("pages/notice.html", lang, clinic=shown, **filled)
-    return html(page, headers=headers)
+    policy = content_security_policy("notice.css", brand=page.brand)
+    return html(page, headers={"Content-Security-Policy": policy})
 
 
 def shown_page(_: Request, clinic: str, sha256: str) -> Response:
     """Give a page exactly as it was shown: its bytes have this SHA-256."""
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise NotFoundError
-    return html(get_portal().clinics.kept_page(clinic, sha256), headers=KEPT_PAGE)
+    return kept_html(get_portal().clinics.kept_page(clinic, sha256))

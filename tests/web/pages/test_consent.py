@@ -113,7 +113,14 @@ def test_every_link_and_redirect_stays_where_the_portal_stands(
         assert "script" not in page.tags
         for link in page.links:
             assert link.startswith(
-                ("#", "?lang=", "mailto:", f"{client.mount}/{clinic}", f"{client.mount}/verify?")
+                (
+                    "#",
+                    "?lang=",
+                    "mailto:",
+                    "tel:+",
+                    f"{client.mount}/{clinic}",
+                    f"{client.mount}/verify?",
+                )
             )
             if link.startswith("/"):
                 visited.add(link.removeprefix(client.mount))
