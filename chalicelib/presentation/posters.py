@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.domain.brand import Brand
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.short_address import SIGN_UP, WITHDRAW, ShortAddress
 from chalicelib.presentation import qr
@@ -27,10 +28,13 @@ SHEETS: Mapping[str, str] = {"card": "desk_card", "stickers": "stickers"}
 """Other sheets, which have both codes, and their templates."""
 
 SIZES: Mapping[str, int] = {"a4": 210, "a5": 148}
-"""A poster's width in millimetres (ISO 216); it is as tall as the width times √2."""
+"""A poster's papers (ISO 216), and their widths in millimetres."""
 
 MOST_LANGUAGES = 3
 """How many languages fit on a sheet in letters that can be read from where the code is scanned."""
+
+BRIGHTEST_GROUND = 0.9
+"""How bright a panel may be to stand out on paper: luma (ITU-R BT.709), white being 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ def poster(occasion: Occasion, kind: str, size: str) -> Paper:
     kinds = POSTERS[kind]
     others = [_way(occasion, other) for other in POSTERS[BOTH] if other not in kinds]
     values = describe(occasion, *kinds)
-    return Paper("poster", {**values, "width": SIZES[size], "others": others})
+    paper = {"paper": size, "width": SIZES[size]}
+    return Paper("poster", {**values, **paper, "others": others})
 
 
 def sheet(occasion: Occasion, name: str) -> Paper:
@@ -112,14 +117,26 @@ def _words(kind: str, lang: str) -> dict[str, str]:
 
 def _brand(clinic: Clinic) -> dict[str, Any]:
     brand = clinic.brand
-    logo = brand.logo
+    fill, on_fill = _ground(brand)
     return {
         "colour": brand.link,
-        "fill": brand.fill,
-        "on_fill": brand.on_fill,
-        "logo": logo
+        "fill": fill,
+        "on_fill": on_fill,
+        "logo": brand.logo
         and {
-            "format": "svg" if logo.media_type == "image/svg+xml" else "png",
-            "content": list(base64.b64decode(logo.content)),
+            "format": "svg" if brand.logo.media_type == "image/svg+xml" else "png",
+            "content": list(base64.b64decode(brand.logo.content)),
         },
     }
+
+
+def _ground(brand: Brand) -> tuple[str, str]:
+    """Give the colour of sign-up's panel, and of the text on it.
+
+    A colour that cannot be told from white paper is shown in its dark shade.
+    """
+    red, green, blue = bytes.fromhex(brand.fill.removeprefix("#"))
+    brightness = (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+    if brightness > BRIGHTEST_GROUND:
+        return brand.link, "#ffffff"
+    return brand.fill, brand.on_fill

@@ -32,19 +32,20 @@ def slide(occasion: Occasion) -> str:
     A screen that shows it needs nothing else: no font, no style, no picture.
     """
     values = describe(occasion, *POSTERS[BOTH])
-    brand, ways = occasion.clinic.brand, values["ways"]
+    logo, ways = occasion.clinic.brand.logo, values["ways"]
     headlines = [[_lines(said, len(way["words"])) for said in way["words"]] for way in ways]
     texts = [line for way in headlines for lines in way for line in lines]
     size = _size(texts, _HEADLINE_WIDTH, _LARGEST[len(occasion.languages)])
     logo_width = 0
-    if brand.logo:
-        logo_width = min(round(_LOGO_HEIGHT * brand.logo.width / brand.logo.height), _LOGO_WIDTH)
+    if logo:
+        logo_width = min(round(_LOGO_HEIGHT * logo.width / logo.height), _LOGO_WIDTH)
     name = values["names"][0]["text"]
     return render(
         "pages/screen.svg",
         values["lang"],
         title=values["title"],
-        brand=brand,
+        brand=values["brand"],
+        logo=logo,
         logo_width=logo_width,
         name=name,
         name_size=_size([name], _NAME_WIDTH - logo_width, 44),
