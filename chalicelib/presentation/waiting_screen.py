@@ -44,7 +44,7 @@ def slide(occasion: Occasion) -> str:
         "pages/screen.svg",
         values["lang"],
         title=values["title"],
-        brand=values["brand"],
+        panel=values["brand"],
         logo=logo,
         logo_width=logo_width,
         name=name,
