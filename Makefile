@@ -37,6 +37,10 @@ check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m infra.build.density
 	@echo "Everything is in order."
 
+.PHONY: words
+words: venv ## build/words.html: every sentence in every language, and what no native has signed off
+	@$(VENV) -m infra.build.words
+
 format: venv ## let the formatter and the linter put right what they can
 	@$(VENV) -m ruff check --fix --quiet . || true
 	@$(VENV) -m ruff format .

@@ -289,7 +289,7 @@ def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     option = paper.read_aloud[place : place + 3]
     assert [each.text.split()[0] for each in option] == ["By", "☐", "So"]
     assert len({each.page for each in option}) == 1
-    assert option[2].text.endswith("Your Yes ends by itself after 1 year.")
+    assert option[2].text.endswith("Your Yes is in force for 1 year.")
 
 
 def test_a_receipt_says_whether_it_is_sealed_yet() -> None:

@@ -88,7 +88,7 @@ def test_every_state_is_told_in_words(client: Client, portal: RunningPortal) -> 
     words = " ".join(open_page(client, place).words.split())
     assert words.count("It counts.") == 2
     assert "No, since" in words
-    assert "Your Yes ends by itself after" in words
+    assert "Your Yes is in force until" in words
     assert "You have not answered this." in words
     assert "In person" in words
     assert "Notice version 1.0" in words
