@@ -209,5 +209,5 @@ def test_the_slide_loads_nothing_and_may_be_shown_on_the_clinics_website(client:
     policy = answer.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; ")
     assert "img-src data:;" in policy
-    addresses = re.findall(r'(?:href|src|url)[="(]+([^")]+)', answer.text)
-    assert [each.partition(",")[0] for each in addresses] == ["data:image/svg+xml;base64"]
+    [logo] = re.findall(r'(?:href|src|url)[="(]+([^")]+)', answer.text)
+    assert logo.startswith("data:image/svg+xml")
