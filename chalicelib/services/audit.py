@@ -5,7 +5,7 @@ an audit of years is never gone through at once. Lines hold opaque ids, never a 
 """
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +28,11 @@ LINES = 100
 
 MOST_READ = 10_000
 """How many lines are read for one page; one with few that fit says where the search goes on."""
+
+MOST_READ_FOR_PATIENT = 5_000
+"""How many lines are read to tell a person who looked: no page of theirs reads an audit without
+end.
+"""
 
 PATIENT, PORTAL = "patient", "portal"
 """Who did something where no bearer key did: the person, or the portal by itself."""
@@ -81,6 +86,16 @@ class AuditPage:
 
     lines: list[FoundLine]
     more: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What others did with a person's data, the newest first, and since when that is all of it."""
+
+    lines: list[FoundLine]
+    since: Instant
+    whole: bool
+    """Whether `LONGEST` was read; otherwise the lines are too many, and `since` is nearer."""
 
 
 def period(since: Instant | None, until: Instant | None, now: Instant) -> tuple[Instant, Instant]:
@@ -139,22 +154,24 @@ def search_lines(
     return AuditPage(lines, None)
 
 
-def who_looked(portal: Portal, clinic: str, subject: str, until: Instant) -> Iterator[FoundLine]:
-    """Give every line about a person within `LONGEST` before a moment, the newest first.
+def who_looked(portal: Portal, clinic: str, subject: str, until: Instant) -> Looked:
+    """Give the lines about a person within `LONGEST` before a moment, the newest first.
 
-    For the person's own page: what somebody else did, not they. Nothing is written: whoever shows
-    it says so in the audit.
+    For the person's own page: what somebody else did, not they. At most `MOST_READ_FOR_PATIENT`
+    lines are read, whomever they are about. Nothing is written: whoever shows it says so in the
+    audit.
     """
     begin, end = period(None, until, until)
     search = AuditSearch(begin, end, subject=subject, newest_first=True)
-    while True:
-        page = search_lines(portal.table, clinic, search)
-        for found in page.lines:
-            if found.told["key"] != PATIENT:
-                yield found
-        if page.more is None:
-            return
-        search = replace(search, after=page.more)
+    receipts = receipt_ids(portal.table, clinic, subject)
+    lines: list[FoundLine] = []
+    for read, stored in enumerate(_from_place(portal.table, clinic, search), start=1):
+        told = stored.told
+        if told["key"] != PATIENT and search.fits(told, receipts):
+            lines.append(FoundLine(stored.id, told))
+        if read == MOST_READ_FOR_PATIENT:
+            return Looked(lines, told["at"], whole=False)
+    return Looked(lines, begin, whole=True)
 
 
 def _from_place(table: Table, clinic: str, search: AuditSearch) -> Iterator[StoredLine]:

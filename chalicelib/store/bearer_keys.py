@@ -6,7 +6,7 @@ names the digest of the present secret, whose record names the earlier ones that
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -54,6 +54,15 @@ def read(table: Table, clinic: str, key_id: str) -> StoredKey | None:
     name = key_name_key(clinic, key_id)
     found = table.get([name]).get(name)
     return _load(table, [found])[0] if found else None
+
+
+def named(table: Table, clinic: str, key_ids: Collection[str]) -> Mapping[str, BearerKey]:
+    """Give the records of a clinic's keys, by id; what it has not is left out.
+
+    Three round trips at most.
+    """
+    names = table.get([key_name_key(clinic, each) for each in key_ids])
+    return {stored.key.id: stored.key for stored in _load(table, list(names.values()))}
 
 
 def page(table: Table, clinic: str, after: str) -> tuple[list[StoredKey], str | None]:

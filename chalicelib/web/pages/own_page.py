@@ -30,7 +30,12 @@ from chalicelib.store.shown_pages import MANAGE_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, form_secret, new_nonce
 from chalicelib.web.forms import read_changes, read_stops
-from chalicelib.web.pages.own_page_view import CLINIC_ASKED, CONTACT_ASKED, describe
+from chalicelib.web.pages.own_page_view import (
+    CLINIC_ASKED,
+    CONTACT_ASKED,
+    describe,
+    describe_questions,
+)
 from chalicelib.web.requests import base_url, form_fields, mount, query, visitor
 from chalicelib.web.responses import JSON, BinaryResponse, html, rendered, see_other
 from chalicelib.web.typed_fields import MAX_TYPED, Fields, first, typed_again
@@ -55,7 +60,14 @@ def view(request: Request, token: str) -> Response:
     page = _open(request, token)
     if not page.people:
         return _say(request, page, "unknown")
-    return html(_render(request, page, _new_state(page)), headers=UNSTORED)
+    if query(request, "looked") and not page.shared:
+        return _show_who_looked(request, page)
+    change = _purpose(request, page)
+    if change and not page.shared:
+        shown = _render_questions(request, page, _new_state(page), change)
+    else:
+        shown = _render(request, page, _new_state(page))
+    return html(shown, headers=UNSTORED)
 
 
 def submit(request: Request, token: str) -> Response:
@@ -309,7 +321,10 @@ def _show_again(
     state = _new_state(page)
     if sent:
         state = state._replace(opened_at=sent.opened_at)
-    shown = _render(request, page, state, fields, errors)
+    if page.shared or first(fields, "act") in ACTIONS:
+        shown = _render(request, page, state, fields, errors)
+    else:
+        shown = _render_questions(request, page, state, _purpose(request, page), fields, errors)
     return html(shown, 422, UNSTORED)
 
 
@@ -350,14 +365,59 @@ def _render(
     fields: Fields | None = None,
     errors: Sequence[FieldError] = (),
 ) -> Page:
+    """Render the first page: how everything stands, and what to do about it."""
+    address = _address(request, page)
+    own = describe(page, address, query(request, "from"), query(request, "done"))
+    return render(
+        "pages/own/overview.html",
+        page.lang,
+        clinic=page.clinic,
+        root=mount(request),
+        state=state.to_token(_secret(page)),
+        typed=typed_again(fields),
+        faults=errors,
+        own=own,
+    )
+
+
+def _render_questions(  # noqa: PLR0917 - whose page, of which purpose, and what was sent
+    request: Request,
+    page: OwnPage,
+    state: FormState,
+    purpose: str | None,
+    fields: Fields | None = None,
+    errors: Sequence[FieldError] = (),
+) -> Page:
+    """Render the page with the questions of one purpose, or with all of them."""
     return get_portal().shown_pages.page(
         MANAGE_PAGE,
         page.clinic,
         page.lang,
         root=mount(request),
         state=state.to_token(_secret(page)),
-        kept_query="",
+        kept_query=f"&change={purpose}" if purpose else "",
         typed=typed_again(fields),
         faults=errors,
-        own=describe(page, _address(request, page), query(request, "from"), query(request, "done")),
+        own=describe_questions(page, purpose),
     )
+
+
+def _purpose(request: Request, page: OwnPage) -> str | None:
+    """Give the purpose that ``?change=`` names; None where the clinic asks no such one."""
+    wanted = query(request, "change")
+    return wanted if wanted in {purpose.id for purpose in page.clinic.purposes} else None
+
+
+def _show_who_looked(request: Request, page: OwnPage) -> Response:
+    """Show who looked at the person's data; opening the page is in the audit already."""
+    from chalicelib.web.pages.own_page_looked import describe_looked  # noqa: PLC0415 - only what is asked for is loaded
+
+    shown = render(
+        "pages/own/looked.html",
+        page.lang,
+        clinic=page.clinic,
+        root=mount(request),
+        kept_query="&looked=1",
+        looked=describe_looked(page),
+    )
+    return html(shown, headers=UNSTORED)

@@ -11,7 +11,7 @@ from chalicelib.domain.consent import QuestionId, State
 from chalicelib.domain.contacts import masked
 from chalicelib.domain.instants import just_before
 from chalicelib.domain.overview import QuestionStatus, RecipientPeriod
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import Receipt, reference
 from chalicelib.domain.submission import can_agree
 from chalicelib.presentation.i18n import format_day, format_megabytes, format_time, format_when
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
@@ -27,11 +27,27 @@ MAX_START = 6
 CONTACT_ASKED, CLINIC_ASKED = "sent", "asked"
 """What `?done=` says where somebody has to do something yet: the new contact, or the clinic."""
 
+DATED = frozenset({State.GRANTED, State.REFUSED, State.WITHDRAWN, State.EXPIRED})
+"""The states of which the first page tells the day alone; the others need a sentence."""
+
 Titles = Mapping[QuestionId, str]
 
 
+def describe_questions(page: OwnPage, purpose: str | None) -> Mapping[str, Any]:
+    """Give what the page with the questions says of this person alone: how each stands.
+
+    `purpose` is the one whose questions are shown; None for all.
+    """
+    return {
+        "change": purpose,
+        "told": {status.question.id: _describe_status(page, status) for status in page.statuses},
+        "lacking": _lacking_details(page),
+        "starts": _starts(list(reversed(page.receipts))),
+    }
+
+
 def describe(page: OwnPage, address: str, start: str | None, done: str | None) -> Mapping[str, Any]:
-    """Give everything the page says of this person alone.
+    """Give everything the first page says of this person alone.
 
     `start` is the page's ``?from=``, the first receipt to show; `done` its ``?done=``, what was
     just done.
@@ -49,15 +65,34 @@ def describe(page: OwnPage, address: str, start: str | None, done: str | None) -
         "rows": _contact_rows(page),
         "restricted": _restricted_since(page),
         "done": _just_done(page, done),
-        "told": told,
+        "asked": _by_purpose(page, told),
         "dropped": [told[status.question.id] for status in statuses if _is_dropped(page, status)],
         "stoppable": [told[status.question.id] for status in statuses if _is_stoppable(status)],
-        "lacking": _lacking_details(page),
         "formats": _formats(),
         "parts": _export_parts(page),
         "recipients": [_describe_recipient(page, period) for period in page.recipients],
+        "paged": start is not None,
         **_describe_receipts(page, start, titles),
     }
+
+
+def _by_purpose(page: OwnPage, told: Mapping[QuestionId, Any]) -> list[dict[str, Any]]:
+    """Give each purpose that is asked about, with how its questions stand.
+
+    Its `since` is the day that its questions have in common, which is then told once; None where
+    they differ.
+    """
+    questions = page.clinic.questions.values()
+    by_purpose = []
+    for purpose in page.clinic.purposes:
+        asked = [each.id for each in questions if each.purpose.id == purpose.id]
+        if asked:
+            title = localized(purpose.title, page.lang)
+            stands = [told[question] for question in asked]
+            days = {each["since"] for each in stands if each["state"] in DATED}
+            since = days.pop() if len(days) == 1 else None
+            by_purpose.append({"id": purpose.id, "title": title, "told": stands, "since": since})
+    return by_purpose
 
 
 def _masked_contacts(page: OwnPage) -> list[str]:
@@ -96,24 +131,33 @@ def _restricted_since(page: OwnPage) -> str | None:
 def _just_done(page: OwnPage, done: str | None) -> str | None:
     """Name what the person has just done.
 
-    ``withdraw``, ``answer``, ``contact``, ``sent`` or ``asked``. `done` is one of the last two, or
-    the number of the receipt of what was done.
+    ``withdraw``, ``answer``, ``waits``, ``contact``, ``sent`` or ``asked``. `done` is one of the
+    last two, or the number of the receipt of what was done. ``waits`` is an answer of which some
+    counts only once it is confirmed.
     """
     if done in {None, CONTACT_ASKED, CLINIC_ASKED}:
         return done
     receipt = page.find_own_receipt(done)
     if receipt is None:
         return None
-    answers = {entry["answer"] for entry in receipt.document["decisions"].values()}
+    decisions = receipt.document["decisions"]
+    answers = {entry["answer"] for entry in decisions.values()}
     if not answers:
         return "contact"
-    return "withdraw" if answers == {"withdraw"} else "answer"
+    if answers == {"withdraw"}:
+        return "withdraw"
+    pending = {status.question.id for status in page.statuses if _is_pending(status)}
+    return "waits" if pending & decisions.keys() else "answer"
 
 
 def _is_dropped(page: OwnPage, status: QuestionStatus) -> bool:
     """Tell whether the clinic does not ask a question any more that the person has answered."""
     still_asked = status.question.id in page.clinic.questions
     return not still_asked and status.status.state is not State.NEVER_ASKED
+
+
+def _is_pending(status: QuestionStatus) -> bool:
+    return status.status.state is State.PENDING
 
 
 def _is_stoppable(status: QuestionStatus) -> bool:
@@ -178,11 +222,9 @@ def _describe_receipts(page: OwnPage, wanted_start: str | None, titles: Titles) 
         "receipts": [
             _describe_receipt(page, receipt, titles) for receipt in newest_first[start:end]
         ],
-        "start": start,
         "newer": start - RECEIPTS if start else None,
         "older": None if is_last else end,
         "left_out": page.left_out and is_last,
-        "starts": _starts(newest_first),
     }
 
 
@@ -214,6 +256,7 @@ def _describe_receipt(page: OwnPage, receipt: Receipt, titles: Titles) -> dict[s
     ]
     return {
         "id": receipt.id,
+        "reference": reference(receipt.id),
         "changed": None if decisions else receipt.document["evidence"],
         "when": format_when(receipt.document, page.lang, page.clinic.country),
         "said": answers,
@@ -228,7 +271,9 @@ def _describe_status(page: OwnPage, question_status: QuestionStatus) -> dict[str
     confirm_by = answer and answer.confirm_by
     return {
         "address": question.id,
+        "purpose": question.purpose.id,
         "title": question.title(lang),
+        "option": localized(question.option.title, lang) if question.option else "",
         "state": status.state.value,
         "since": status.since and format_day(status.since, lang, country),
         "ends": ends and format_day(just_before(ends), lang, country),

@@ -214,8 +214,9 @@ def test_a_patient_can_be_told_who_looked_within_31_days(portal: RunningPortal) 
     wrote(portal, program.clinic, ago(2), deed="history")
     wrote(portal, program.clinic, ago(1), by="patient", deed="own page")
     wrote(portal, program.clinic, ago(1), subjects=[BERTA])
-    lines = list(who_looked(portal.in_process, program.clinic, ANNA, system_clock()))
-    assert [line.told["call"] for line in lines] == ["history", "status"]
+    looked = who_looked(portal.in_process, program.clinic, ANNA, system_clock())
+    assert [line.told["call"] for line in looked.lines] == ["history", "status"]
+    assert looked.whole
 
 
 def test_the_seals_of_the_days_are_given_and_verify(portal: RunningPortal, client: Client) -> None:

@@ -73,6 +73,11 @@ def _change(client: Client, place: str, **answers: str) -> Answer:
     return _send(client, place, {"act": "change", **said})
 
 
+def _chips(client: Client, place: str) -> list[str]:
+    """Give how each question stands, as the first page says it in a word or two."""
+    return re.findall(r'<span class="chip [a-z]+">([^<]+)</span>', client.get(place).text)
+
+
 def test_every_state_is_told_in_words(client: Client, portal: RunningPortal) -> None:
     """What holds, since when, under which text, by which way, and when it ends."""
 
@@ -85,17 +90,26 @@ def test_every_state_is_told_in_words(client: Client, portal: RunningPortal) -> 
         program, {EMAIL: "yes", SMS: "yes", REVIEW: "no"}, subject=both, effective_at=_ago(days=15)
     )
     place = _place(portal, program)
-    words = " ".join(open_page(client, place).words.split())
+    words = " ".join(open_page(client, f"{place}&change=newsletter").words.split())
     assert words.count("It counts.") == 2
-    assert "No, since" in words
     assert "Your Yes is in force until" in words
-    assert "You have not answered this." in words
     assert "In person" in words
     assert "Notice version 1.0" in words
+    words = open_page(client, f"{place}&change=testimonials").words
+    assert "No, since" in words
+    assert "You have not answered this." in words
+    assert _chips(client, place)[:5] == ["Yes", "Yes", "No", "Not answered", "Not answered"]
     _stop(client, place, purpose=EMAIL)
-    assert "Stopped on" in open_page(client, place).words
+    assert "Stopped on" in open_page(client, f"{place}&change=newsletter").words
     decide(client, program.clinic, {"decision.testimonials.photo": "yes", **MAIL, "name": "Anna"})
     assert "waits to be confirmed until" in open_page(client, place).words
+    assert _chips(client, place)[:5] == [
+        "Withdrawn",
+        "Yes",
+        "No",
+        "Not answered",
+        "Not in force yet",
+    ]
     portal.republish(
         program.clinic,
         "2.0",
@@ -104,7 +118,9 @@ def test_every_state_is_told_in_words(client: Client, portal: RunningPortal) -> 
     assert "That text changed on" in open_page(client, place).words
     other = portal.open_clinic(change=thirty_days)
     _by_staff(other, {SMS: "yes"}, subject=both, effective_at=_ago(days=40))
-    assert "Your Yes ended by itself on" in open_page(client, _place(portal, other)).words
+    place = _place(portal, other)
+    assert "Your Yes ended by itself on" in open_page(client, f"{place}&change=newsletter").words
+    assert _chips(client, place)[1] == "Ended"
 
 
 def test_a_link_changes_a_dozen_times_at_once_and_stops_all_the_same(
@@ -178,7 +194,9 @@ def test_everything_stops_in_one_step(
         program.clinic, "1.1", lambda document: document.update(purposes=[document["purposes"][1]])
     )
     place = _place(portal, program)
-    assert "What we do not ask any more" in client.get(place).text
+    page = client.get(place).text
+    assert "What we do not ask any more" in page
+    assert f'name="purpose" value="{EMAIL}"' in page, "it can be stopped alone, too"
     _stop(client, place, all="yes")
     assert "granted" not in program.states(**MAIL).values()
     assert "There is nothing to withdraw" in open_page(client, place).words
@@ -274,8 +292,10 @@ def test_a_yes_for_which_a_contact_is_lacking_is_refused_kindly(
     """Nobody agrees to text messages without a phone; the page says where to write it."""
     program = portal.open_clinic()
     _by_staff(program, {EMAIL: "yes"})
-    place = _place(portal, program)
-    assert f'name="decision.{SMS}"' not in client.get(place).text
+    place = f"{_place(portal, program)}&change=newsletter"
+    page = client.get(place).text
+    assert f'name="decision.{EMAIL}"' in page
+    assert f'name="decision.{SMS}"' not in page
     answer = _change(client, place, newsletter__sms="yes")
     assert (answer.status, "that we do not have" in answer.text) == (422, True)
     assert program.states(**MAIL)[SMS] == "never_asked"
@@ -339,7 +359,7 @@ def test_a_link_to_somebody_new_says_that_nothing_is_known(
     assert client.post(place, {"act": "stop", "all": "yes"}).status == 200
     assert program.states(**MAIL)[EMAIL] == "never_asked"
     _by_staff(program, {EMAIL: "yes"})
-    assert "It counts." in open_page(client, place).words
+    assert _chips(client, place)[0] == "Yes"
 
 
 def _token(portal: RunningPortal, program: Program, **changed: Any) -> str:
@@ -466,8 +486,6 @@ def test_a_flood_of_receipts_is_shown_twenty_at_a_time(
     _by_staff(program, {EMAIL: "yes"}, effective_at=_ago(days=2))
     numbers = [receipt["id"] for receipt in program.history(**MAIL)][::-1]
     place, found = _place(portal, program, lang=""), list[str]()
-    page = client.get(f"{place}?lang=en")
-    assert f'href="#r-{numbers[0]}"' in page.text, "what holds leads to its receipt on this page"
     for start in (0, 20, 40):
         page = client.get(f"{place}?lang=en&from={start}")
         shown = re.findall(r'class="receipt" id="r-([0-9a-f]+)"', page.text)
@@ -477,7 +495,8 @@ def test_a_flood_of_receipts_is_shown_twenty_at_a_time(
         }
         found += shown
     assert found == numbers
-    assert f'href="?lang=en&amp;from=0#r-{numbers[0]}"' in page.text
+    page = client.get(f"{place}?lang=en&change=newsletter")
+    assert f'href="?lang=en&amp;from=0#r-{numbers[0]}"' in page.text, "it leads to its receipt"
     for odd in ("-1", "x", "²", "9" * 30, "42", ""):
         shown = re.findall(
             r'class="receipt" id="r-([0-9a-f]+)"', client.get(f"{place}?lang=en&from={odd}").text
