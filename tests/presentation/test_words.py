@@ -68,6 +68,13 @@ MINUTES = {
     "ka": {"one": "წუთი", "other": "წუთი"},
     "ru": {"one": "минуту", "few": "минуты", "many": "минут"},
 }
+TIMES = {
+    "en": {"one": "time", "other": "times"},
+    "lv": {"one": "reizi", "other": "reizes", "zero": "reizes"},
+    "lt": {"one": "kartą", "few": "kartus", "other": "kartų"},
+    "ka": {"one": "-ჯერ", "other": "-ჯერ"},
+    "ru": {"one": "раз", "few": "раза", "many": "раз"},
+}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
     "Tick that you are at least": AGES,
@@ -75,6 +82,7 @@ AFTER_A_NUMBER = {
     "For a child younger than": BELOW_AN_AGE,
     **{f"Your Yes is in force for %(count)s {unit}.": words for unit, words in LASTING.items()},
     "Too many tries.": MINUTES,
+    "%(count)s time that day": TIMES,
 }
 
 
@@ -139,7 +147,8 @@ def test_a_word_after_a_number_has_the_form_of_that_number(
         sentence = catalog(lang).ngettext(singular, plural, number)
         written = sentence % {"years": number, "count": number}
         word = words[lang][category(number)]
-        assert re.search(rf"\b{number} {word}\b", written), (number, written)
+        joined = f"{number}{word}" if word.startswith("-") else f"{number} {word}"
+        assert re.search(rf"\b{joined}\b", written), (number, written)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
