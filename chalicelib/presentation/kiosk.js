@@ -169,7 +169,7 @@
     var url = new URL(named, shown.url);
     if (url.href === start.href) clear();
     else if (busy) return;
-    else if (kept && kept.url === url.href) {
+    else if (kept && kept.url.replace("&view=all", "") === url.href) {
       var page = kept;
       kept = null;
       turn++;
@@ -249,7 +249,8 @@
     event.preventDefault();
     pressed = null;
     if (busy || warning) return;
-    go(new URL(form.getAttribute("action"), shown.url).href, {
+    var action = button && button.getAttribute("formaction") || form.getAttribute("action");
+    go(new URL(action, shown.url).href, {
       method: "POST",
       cache: "no-store",
       headers: { "Content-Type": "application/x-www-form-urlencoded" },

@@ -4,7 +4,7 @@ What is kept is the page with nothing typed, no form state and no stage prefix: 
 everybody who is shown this version in this language by these templates.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.presentation.authorities import authorities
@@ -22,7 +22,39 @@ KIOSK_WITHDRAWAL_PAGE = "pages/kiosk/withdraw.html"
 MANAGE_PAGE = "pages/manage.html"
 """The patient's own page. Its evidence has the questions as they were asked, and nothing of
 anybody's own."""
-UNTYPED: dict[str, Any] = {"faults": (), "typed": {"purposes": ()}, "own": None, "holder": None}
+
+
+class StepPages(NamedTuple):
+    """The templates of a patient's way, where each topic has a page of its own."""
+
+    page: str
+    """One page of it."""
+    shown: str
+    """What a receipt is bound to: everything that these pages show, in their order."""
+    refused: str
+    """The same for a No to everything: the start and the check, which is all that was shown."""
+
+
+STEPS = {
+    CONSENT_PAGE: StepPages(
+        "pages/steps/step.html", "pages/steps/document.html", "pages/steps/refusal.html"
+    ),
+    KIOSK_PAGE: StepPages(
+        "pages/kiosk/step.html", "pages/kiosk/document.html", "pages/kiosk/refusal.html"
+    ),
+}
+"""The pages of a patient's way, by the page that has all questions at once."""
+
+UNTYPED: dict[str, Any] = {
+    "faults": (),
+    "typed": {"purposes": ()},
+    "own": None,
+    "holder": None,
+    "step": "start",
+    "whole": False,
+    "carried": (),
+    "here": "",
+}
 """What a page is filled in with for somebody who has typed nothing and is not known."""
 
 BLANK: dict[str, Any] = {"root": "", "state": "", "kept_query": "", **UNTYPED}

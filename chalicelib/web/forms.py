@@ -246,7 +246,7 @@ def _agreed(answers: Answers) -> list[QuestionId]:
     return agreed
 
 
-def _needs(clinic: Clinic, answers: Answers) -> frozenset[str]:
+def needs_of(clinic: Clinic, answers: Answers) -> frozenset[str]:
     """Give everything that the Yes of a form need to know."""
     needs: set[str] = set()
     for question in _agreed(answers):
@@ -325,7 +325,7 @@ def _missing_details(
     clinic: Clinic, answers: Answers, contacts: _Contacts, *, named: bool
 ) -> list[FieldError]:
     """Give what was not typed that a Yes needs; some contact it needs always."""
-    needs = _needs(clinic, answers)
+    needs = needs_of(clinic, answers)
     errors = []
     reachable = False
     for kind in (ContactKind.EMAIL.value, ContactKind.PHONE.value):
@@ -380,7 +380,7 @@ def _read_address(
 
     None is taken that nothing needs (GDPR Art. 5(1)(c)).
     """
-    if "address" not in _needs(clinic, answers):
+    if "address" not in needs_of(clinic, answers):
         return None, []
     parts = {part: one_line(first(fields, part)[:MAX_PART]) for part in PARTS}
     if known and not any(parts.values()):

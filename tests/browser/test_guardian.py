@@ -28,31 +28,32 @@ def test_a_parent_decides_for_a_child_mends_a_slip_and_takes_it_back(
         for address, question in clinic.questions.items()
         if question.needs == {"name", "contact"}
     )
-    parent.answer({address: "yes"})
+    parent.walk_topics({address: "yes"})
     assert page.locator("#name").is_visible()
-    assert not page.locator("#child_name").is_visible()
-    parent.tick("child")
-    assert page.locator("#child_name").is_visible()
-    assert not page.locator("#name").is_visible(), "the child's name is the name"
+    parent.send("I decide for a child")
     assert not page.locator('input[type="radio"][name="relation"]:checked').count(), (
         "nothing is chosen beforehand"
     )
-    parent.phone.check("guardian-1-form")
-    parent.write(["email"])
+    parent.phone.check("guardian-1-child")
     parent.tick("relation")
     parent.fill("child_name", "Elza Ozola")
     for part, typed in (("", "31"), ("_month", "2"), ("_year", "2019")):
         parent.fill(f"child_born{part}", typed)
-    parent.phone.send("Save my answers")
+    parent.phone.send("Continue")
     assert page.locator("#errors a").get_attribute("href") == "#child_born"
     page.locator("#errors a").click()
     assert page.locator("#child_born").evaluate("each => each === document.activeElement")
     assert page.locator("#child_name").input_value() == "Elza Ozola"
     parent.phone.check("guardian-2-error")
     page.locator("#child_born").fill("28")
+    parent.send("Continue")
+    assert not page.locator("#name").count(), "the child's name is the name"
+    assert "Elza Ozola" in parent.phone.text()
+    parent.phone.check("guardian-3-contact")
+    parent.say_who()
     parent.send("Save my answers")
     assert "Decided for a child by" in parent.phone.text()
-    parent.phone.check("guardian-3-receipt")
+    parent.phone.check("guardian-4-receipt")
     [receipt] = local_stack.history(clinic.id, parent.patient.known_by("email"))
     assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
     assert receipt["expires_at"] == "2037-02-27T22:00:00.000Z"

@@ -40,7 +40,20 @@ _TYPED = """() => [...document.querySelectorAll("input:not([type=hidden])")]
 
 
 def begin(tablet: Phone, clinic: Clinic, lang: str, door: str = "?") -> Visit:
-    """Step up to the tablet, which shows the start screen, and choose a language."""
+    """Step up to the tablet, which shows the start screen, and choose a language.
+
+    Then, but for withdrawing, choose the page with all questions.
+    """
+    visit = step_up(tablet, clinic, lang, door)
+    if door == "?":
+        tablet.page.locator('a[href*="view=all"]').click()
+        expect(tablet.page.locator(".yn")).to_have_count(len(clinic.questions))
+        visit.effort.taps += 1
+    return visit
+
+
+def step_up(tablet: Phone, clinic: Clinic, lang: str, door: str = "?") -> Visit:
+    """Choose a language on the start screen."""
     expect(tablet.page.locator(".way")).to_have_count(len(clinic.languages))
     tablet.page.locator(f'.way a[href*="/kiosk{door}lang={lang}"]').click()
     tablet.page.wait_for_selector(f"html[lang={lang}] form")

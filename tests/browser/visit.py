@@ -153,20 +153,41 @@ class Visit:
         self.phone.page.locator(f".tick:has(#{name})").click()
         self.effort.taps += 1
 
+    def go_on(self) -> None:
+        """Press the button that leads to the next page of the way: the first of its form."""
+        with self.phone.page.expect_navigation():
+            self.phone.page.locator("form.step > button").first.click()
+        self.effort.taps += 1
+
+    def walk_topics(self, answers: Mapping[str, str]) -> None:
+        """Go from the start page through every topic, answer these and leave the others open."""
+        self.go_on()
+        while self.phone.page.locator(".yn").count():
+            here = {
+                address: answer
+                for address, answer in answers.items()
+                if self.answer_label(address, answer).count()
+            }
+            self.answer(here)
+            self.go_on()
+
+    def say_who(self) -> None:
+        """Write on the contact page what it asks for, if there is such a page."""
+        if not self.phone.page.locator('input[name="at"][value="contact"]').count():
+            return
+        self.write(sorted(self.required_fields()))
+        if self.phone.page.locator("#adult").count():
+            self.tick("adult")
+        self.go_on()
+
     def give(self, address: str) -> Effort:
-        """Say Yes to one question of the page on the screen, with what it asks for and no more.
+        """Say Yes to one question from the start page on, with what it asks for and no more.
 
         Tell what it cost.
         """
         self.effort = Effort()
-        self.answer({address: "yes"})
-        self.write(
-            sorted(
-                self.required_fields() & ({"name", self.contact} | self.needed({address: "yes"}))
-            )
-        )
-        if self.clinic.age_minimum:
-            self.tick("adult")
+        self.walk_topics({address: "yes"})
+        self.say_who()
         self.send("Save my answers")
         return self.effort
 

@@ -19,6 +19,8 @@ from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
     KIOSK_PAGE,
     KIOSK_WITHDRAWAL_PAGE,
+    STEPS,
+    UNTYPED,
     WITHDRAWAL_PAGE,
 )
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
@@ -33,21 +35,31 @@ if TYPE_CHECKING:
 
 
 class FormPage(NamedTuple):
-    """A form as it is shown.
-
-    Its template, the clinic whose questions it asks, and who need not type a contact.
-    """
+    """A form as it is shown: the clinic whose questions it asks, and who need not type a contact."""
 
     template: str
+    """The template of the whole form, by which its state is signed."""
     clinic: Clinic
     request: Request
     known: "Invitee | WithdrawalSource | None" = None
+    in_steps: bool = False
+    """Whether each topic has a page of its own, instead of all standing on one."""
+
+    @property
+    def opens_with(self) -> str:
+        """The template of its first page."""
+        return STEPS[self.template].page if self.in_steps else self.template
+
+    @property
+    def evidence(self) -> str:
+        """The template of what a receipt is bound to: everything that is shown."""
+        return STEPS[self.template].shown if self.in_steps else self.template
 
 
 def show_consent_form(template: str, clinic: Clinic, request: Request) -> Response:
-    """Show the questions that are open today, nothing chosen.
+    """Show the first page of the questions that are open today; all of them for `view=all`.
 
-    Of a personal link those it is about.
+    Nothing is chosen. A personal link asks those it is about.
     """
     now = get_portal().clock()
     invitee = read_invitee(template, clinic.id, request, now)
@@ -95,44 +107,53 @@ def consent_form_page(
     asked = clinic.open_at(now)
     if invitee:
         asked = invitee.limit_questions(asked)
-    return FormPage(template, asked, request, invitee)
+    return FormPage(template, asked, request, invitee, in_steps=query(request, "view") != "all")
 
 
 def _show(page: FormPage) -> Response:
-    state = new_state(page.template, page.clinic, page.request)
+    state = new_state(page)
+    headers = caching(page)
     if page.known is not None:
-        return html(_render(page, state))
+        return html(render_form(page, state), headers=headers)
     shown = get_portal().shown_pages.untyped_page(
-        page.template, page.clinic, state.lang, **_filled(page, state)
+        page.opens_with, page.clinic, state.lang, **_filled(page, state)
     )
-    return html(shown)
+    return html(shown, headers=headers)
+
+
+def caching(page: FormPage) -> dict[str, str]:
+    """Let a patient's own browser keep the pages of the steps, so that Back shows them at once.
+
+    Without asking to send a form again; on a shared tablet nothing is kept.
+    """
+    if not page.in_steps or page.template == KIOSK_PAGE:
+        return {}
+    return {"Cache-Control": "private, no-cache"}
 
 
 def show_again(page: FormPage, fields: Fields, errors: "Sequence[FieldError]") -> Response:
     """Show the same page again: the errors first, what was typed kept, nothing stored."""
     state = state_of(page.template, page.clinic.id, fields)
-    fresh = new_state(page.template, page.clinic, page.request)
+    fresh = new_state(page)
     if state is None:
         state = fresh
     elif state.sha256 != fresh.sha256:  # another text or language than the form came from
         state = fresh._replace(opened_at=state.opened_at)
-    return html(_render(page, state, fields, errors), 422)
+    return html(render_form(page, state, fields, errors), 422)
 
 
-def _render(
+def render_form(
     page: FormPage,
     state: FormState,
     fields: Fields | None = None,
     errors: "Sequence[FieldError]" = (),
+    **step: Any,
 ) -> Page:
+    """Render a page of the form with what was typed and what is wrong; `step` fills in a step."""
+    filled = {**UNTYPED, "typed": typed_again(fields), "faults": errors, **step}
+    filled["holder"] = page.known and page.known.recipient_view()
     return get_portal().shown_pages.page(
-        page.template,
-        page.clinic,
-        state.lang,
-        **_filled(page, state),
-        holder=page.known and page.known.recipient_view(),
-        typed=typed_again(fields),
-        faults=errors,
+        page.opens_with, page.clinic, state.lang, **_filled(page, state), **filled
     )
 
 
@@ -164,16 +185,16 @@ def _kept_query(page: FormPage, state: FormState) -> str:
     return "".join(f"&{name}={value}" for name, value in kept.items())
 
 
-def new_state(template: str, clinic: Clinic, request: Request) -> FormState:
+def new_state(page: FormPage) -> FormState:
     """Give what a form carries that is opened now."""
-    lang = language(request, clinic)
+    lang = language(page.request, page.clinic)
     return FormState(
         nonce=new_nonce(),
-        version=clinic.version,
+        version=page.clinic.version,
         lang=lang,
-        sha256=get_portal().shown_pages.page_sha256(template, clinic, lang),
-        source=source(request),
-        channel=_channel(template, request),
+        sha256=get_portal().shown_pages.page_sha256(page.evidence, page.clinic, lang),
+        source=source(page.request),
+        channel=_channel(page.template, page.request),
         opened_at=get_portal().clock(),
     )
 

@@ -4,16 +4,17 @@ It is read, recorded, or shown again with errors; `services.patient_decisions` r
 sends its forms here too. The page that shows a form does not load this module.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.rate_limits import TooManyError
-from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers
+from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
 from chalicelib.services import patient_decisions
 from chalicelib.services.decisions import NoticeChangedError
+from chalicelib.services.invitee import Invitee
 from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
 from chalicelib.web.errors import retry_after
@@ -27,9 +28,10 @@ from chalicelib.web.pages.decision_form import (
     read_withdrawal_source,
     show_again,
 )
+from chalicelib.web.pages.steps import known_details, show_next_step, show_step_to_mend
 from chalicelib.web.requests import form_fields, mount, visitor
 from chalicelib.web.responses import see_other
-from chalicelib.web.typed_fields import Fields
+from chalicelib.web.typed_fields import Fields, first
 
 TOO_OLD = FieldError("errors", "page_too_old")
 NOTICE_CHANGED = FieldError("errors", "notice_changed")
@@ -57,25 +59,36 @@ def submit_answers(template: str, clinic: str, request: Request, then: Next) -> 
     state = state_of(template, clinic, fields)
     if state is None:
         current = portal.directory.look_up(clinic).published.clinic
-        return show_again(
+        return _to_mend(
             consent_form_page(template, current, request, invitee, now), fields, [TOO_OLD]
         )
     shown = portal.clinics.version(clinic, state.version)
     page = consent_form_page(template, shown, request, invitee, now)
-    answers = read_consent(page.clinic, fields, now, invitee.known if invitee else NOTHING_KNOWN)
+    if first(fields, "go"):
+        return show_next_step(page, state, fields, now)
+    answers = read_consent(page.clinic, fields, now, known_details(page))
     if answers.errors:
-        return show_again(page, fields, answers.errors)
+        return _to_mend(page, fields, answers.errors)
     form = _submitted(page.clinic, state, answers)
     try:
         result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)
-    except CannotAgreeError as error:
-        return show_again(page, fields, [FieldError("errors", error.reason)])
-    except NoticeChangedError as changed:
-        page = consent_form_page(template, changed.published.clinic, request, invitee, now)
-        return show_again(page, fields, [NOTICE_CHANGED])
-    except TooManyError as error:
-        return _show_too_many(page, fields, error)
+    except (CannotAgreeError, NoticeChangedError, TooManyError) as error:
+        return _not_recorded(page, fields, error)
     return then(request, result)
+
+
+def _not_recorded(
+    page: FormPage, fields: Fields, error: CannotAgreeError | NoticeChangedError | TooManyError
+) -> Response:
+    """Say why the answers were not recorded, with everything that was said."""
+    if isinstance(error, TooManyError):
+        return _show_too_many(page, fields, error)
+    if isinstance(error, CannotAgreeError):
+        return _to_mend(page, fields, [FieldError("errors", error.reason)])
+    invitee = page.known if isinstance(page.known, Invitee) else None
+    now, current = get_portal().clock(), error.published.clinic
+    changed = consent_form_page(page.template, current, page.request, invitee, now)
+    return _to_mend(changed, fields, [NOTICE_CHANGED])
 
 
 def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) -> Response:
@@ -89,7 +102,8 @@ def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) 
     known = read_withdrawal_source(template, clinic, request, now)
     state = state_of(template, clinic, fields)
     if state is None:
-        state = new_state(template, portal.directory.look_up(clinic).published.clinic, request)
+        seen = portal.directory.look_up(clinic).published.clinic
+        state = new_state(FormPage(template, seen, request))
     page = FormPage(template, portal.clinics.version(clinic, state.version), request, known)
     answers = read_withdrawal(
         patient_decisions.all_questions(portal, clinic), fields, known=known is not None
@@ -102,6 +116,13 @@ def submit_withdrawal(template: str, clinic: str, request: Request, then: Next) 
     except TooManyError as error:
         return _show_too_many(page, fields, error)
     return then(request, result)
+
+
+def _to_mend(page: FormPage, fields: Fields, errors: Sequence[FieldError]) -> Response:
+    """Show the page that mends what is wrong: of a form in steps the first such step."""
+    if page.in_steps:
+        return show_step_to_mend(page, fields, errors, get_portal().clock())
+    return show_again(page, fields, errors)
 
 
 def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> SubmittedForm:
@@ -117,7 +138,7 @@ def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> Submit
 
 def _show_too_many(page: FormPage, fields: Fields, error: TooManyError) -> Response:
     """Show the same page again with how long to wait, whether or not the contact is known."""
-    answer = show_again(page, fields, [FieldError("errors", "too_many", error.minutes)])
+    answer = _to_mend(page, fields, [FieldError("errors", "too_many", error.minutes)])
     answer.status_code = 429
     answer.headers.update(retry_after(error))
     return answer

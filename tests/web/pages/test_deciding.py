@@ -72,9 +72,9 @@ def test_what_is_wrong_is_said_and_nothing_is_stored(
 ) -> None:
     """The same page again, an error summary first, the choices kept."""
     clinic, fields, places = BAD[case]
-    state = open_page(client, f"/{clinic}?lang=en").fields["state"]
+    state = open_page(client, f"/{clinic}?view=all&lang=en").fields["state"]
     before = portal.items()
-    answer = client.post(f"/{clinic}?lang=en", {"state": state, **fields})
+    answer = client.post(f"/{clinic}?view=all&lang=en", {"state": state, **fields})
     page = Page(answer)
     assert answer.status == 422
     assert page.faults == places
@@ -112,7 +112,7 @@ def test_what_is_typed_is_kept_and_never_becomes_part_of_the_page(
     client: Client, page: str, attack: str
 ) -> None:
     """HTML and script in any field are text, in the fields and nowhere else."""
-    clean = open_page(client, f"/{RIGA}{page}?lang=en")
+    clean = open_page(client, f"/{RIGA}{page}?view=all&lang=en")
     typed = {
         "name": attack,
         "email": attack,
@@ -125,7 +125,7 @@ def test_what_is_typed_is_kept_and_never_becomes_part_of_the_page(
         attack: attack,
     }
     for fields in (typed, {**typed, "state": clean.fields["state"]}):
-        again = Page(client.post(f"/{RIGA}{page}?lang=en", fields))
+        again = Page(client.post(f"/{RIGA}{page}?view=all&lang=en", fields))
         kept = {name for name, value in again.fields.items() if value == attack}
         assert kept == ({"email", "phone"} if page else {"name", "email", "phone"})
         assert set(again.tags) - {"div"} <= {*clean.tags, "p"}
@@ -170,7 +170,7 @@ def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
         "phone": "",
     }
     before = portal.items()
-    answer = client.post(f"/{RIGA}?lang=en", {"state": state, **typed})
+    answer = client.post(f"/{RIGA}?view=all&lang=en", {"state": state, **typed})
     page = Page(answer)
     assert answer.status == 422
     assert (page.faults, page.alerts) == ([], 1)
@@ -179,7 +179,7 @@ def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
         name: typed[name] for name in ("email", "name")
     }
     assert portal.items() == before
-    assert client.post(f"/{RIGA}?lang=en", {**typed, "state": page.fields["state"]}).status == 303
+    assert client.post(f"/{RIGA}?view=all&lang=en", {**typed, "state": page.fields["state"]}).status == 303
 
 
 def test_the_page_of_withdrawal_cannot_be_sent_as_a_consent(
@@ -200,12 +200,12 @@ def test_a_notice_that_changes_while_the_page_is_open_is_read_before_it_is_agree
     program = portal.open_clinic()
     clinic = program.clinic
     typed = {**YES, "decision.newsletter.sms": "no"}
-    state = open_page(client, f"/{clinic}?lang=en").fields["state"]
+    state = open_page(client, f"/{clinic}?view=all&lang=en").fields["state"]
     portal.republish(
         clinic, "2.0", lambda document: document["texts"]["intro"].update(en="We now ask for more.")
     )
     before = portal.items()
-    answer = client.post(f"/{clinic}?lang=en", {"state": state, **typed})
+    answer = client.post(f"/{clinic}?view=all&lang=en", {"state": state, **typed})
     page = Page(answer)
     assert answer.status == 422
     assert (page.faults, page.alerts) == ([], 1)
@@ -215,10 +215,10 @@ def test_a_notice_that_changes_while_the_page_is_open_is_read_before_it_is_agree
         ("decision.newsletter.sms", "no"),
     }
     assert {sk for _, sk in portal.items() - before} == {"SHOWN"}
-    accepted = client.post(f"/{clinic}?lang=en", {**typed, "state": page.fields["state"]})
+    accepted = client.post(f"/{clinic}?view=all&lang=en", {**typed, "state": page.fields["state"]})
     document = program.receipt(receipt_number(accepted)).json()
     assert document["notice"]["version"] == "2.0"
-    assert client.post(f"/{clinic}?lang=en", {"state": state, **typed}).status == 422
+    assert client.post(f"/{clinic}?view=all&lang=en", {"state": state, **typed}).status == 422
 
 
 def test_a_no_to_the_older_text_counts_at_once(client: Client, portal: RunningPortal) -> None:
