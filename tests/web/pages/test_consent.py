@@ -66,7 +66,8 @@ def test_nothing_is_chosen_and_nothing_written_in_advance(
 ) -> None:
     """A Yes is the patient's own (GDPR Recital 32)."""
     for clinic in portal.api_keys:
-        page = open_page(client, f"/{clinic}")
+        assert set(open_page(client, f"/{clinic}").fields) == {"state"}
+        page = open_page(client, f"/{clinic}?view=all")
         assert page.chosen == []
         assert {value for name, value in page.fields.items() if name != "state"} == {""}
 

@@ -26,7 +26,7 @@ from tests.web.running import RunningPortal, counts_at_once
 ANNA = "anna.ozola@example.org"
 NEWS = {"decision.newsletter.email": "yes", "email": ANNA}
 REVIEW = {"decision.testimonials.text": "yes", "email": ANNA}
-ASKING = ("/kiosk?lang=en", "/kiosk/withdraw?lang=en")
+ASKING = ("/kiosk?view=all&lang=en", "/kiosk/withdraw?lang=en")
 OWN_PAGES = ("", "/withdraw")
 
 
@@ -67,7 +67,11 @@ def every_page(client: Client, clinic: str) -> dict[str, Answer]:
     """Give every page that the kiosk can show."""
     return {
         "start": client.get(f"/{clinic}/kiosk"),
-        "questions": client.get(f"/{clinic}/kiosk?lang=en"),
+        "first step": client.get(f"/{clinic}/kiosk?lang=en"),
+        "a topic": send(client, clinic, {"go": "topic.newsletter"}),
+        "contact": send(client, clinic, {**NEWS, "email": "", "go": "check"}),
+        "check": send(client, clinic, {**NEWS, "go": "check"}),
+        "questions": client.get(f"/{clinic}{ASKING[0]}"),
         "faults": send(client, clinic, {"email": ANNA}),
         "done": send(client, clinic, NEWS),
         "notice": client.get(f"/{clinic}/kiosk/notices/1.0?lang=en"),
