@@ -30,7 +30,7 @@ def test_who_follows_a_link_need_not_type_what_the_clinic_knows(
     """And the Yes counts at once: the link came to the address it is about."""
     program = portal.open_clinic()
     token = _token(program, name="Anna Ozola")
-    shown = client.get(f"/{program.clinic}?t={token}&lang=en")
+    shown = client.get(f"/{program.clinic}?t={token}&view=all&lang=en")
     page = Page(shown)
     assert ANNA.value not in shown.text
     assert "•••" not in page.words
@@ -52,7 +52,7 @@ def test_a_link_asks_about_what_it_names_and_answers_nothing(
 ) -> None:
     """The purposes are chosen to be asked, never to be agreed to."""
     program = portal.open_clinic()
-    place = f"/{program.clinic}?t={_token(program, purposes=['newsletter'])}&lang=en"
+    place = f"/{program.clinic}?t={_token(program, purposes=['newsletter'])}&view=all&lang=en"
     assert set(re.findall(r'name="decision\.([a-z_.]+)"', client.get(place).text)) == {EMAIL, SMS}
     assert not open_page(client, place).chosen
 
