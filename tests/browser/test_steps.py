@@ -60,11 +60,7 @@ def test_the_browsers_back_shows_every_page_again_with_its_answers(
         expect(page.locator("h1")).to_contain_text(purpose.title[visit.phone.lang])
         here = [each for each in asked if clinic.questions[each].purpose == purpose]
         assert visit.chosen() == dict.fromkeys(here, "yes")
-    page.go_back()
-    assert page.locator("h1").inner_text() == translated(
-        visit.phone.lang, "You decide what we may do with your data"
-    )
-    for _ in range(len(clinic.purposes) + 1):
+    for _ in clinic.purposes:
         page.go_forward()
     assert page.locator("h1").inner_text() == heading
 

@@ -112,23 +112,12 @@ def consent_form_page(
 
 def _show(page: FormPage) -> Response:
     state = new_state(page)
-    headers = caching(page)
     if page.known is not None:
-        return html(render_form(page, state), headers=headers)
+        return html(render_form(page, state))
     shown = get_portal().shown_pages.untyped_page(
         page.opens_with, page.clinic, state.lang, **_filled(page, state)
     )
-    return html(shown, headers=headers)
-
-
-def caching(page: FormPage) -> dict[str, str]:
-    """Let a patient's own browser keep the pages of the steps, so that Back shows them at once.
-
-    Without asking to send a form again; on a shared tablet nothing is kept.
-    """
-    if not page.in_steps or page.template == KIOSK_PAGE:
-        return {}
-    return {"Cache-Control": "private, no-cache"}
+    return html(shown)
 
 
 def show_again(page: FormPage, fields: Fields, errors: "Sequence[FieldError]") -> Response:

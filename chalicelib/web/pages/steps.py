@@ -19,10 +19,10 @@ from chalicelib.domain.postal_address import PARTS
 from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers, KnownDetails
 from chalicelib.portal import get_portal
 from chalicelib.services.invitee import Invitee
-from chalicelib.store.shown_pages import STEPS
-from chalicelib.web.form_state import FormState, state_of
+from chalicelib.store.shown_pages import KIOSK_PAGE, STEPS
+from chalicelib.web.form_state import FORM_LIFETIME, FormState, state_of
 from chalicelib.web.forms import CHILD_FIELDS, QUESTION, needs_of, read_consent
-from chalicelib.web.pages.decision_form import FormPage, caching, new_state, render_form
+from chalicelib.web.pages.decision_form import FormPage, new_state, render_form
 from chalicelib.web.responses import html
 from chalicelib.web.typed_fields import MAX_TYPED, Fields, first
 
@@ -36,6 +36,13 @@ SELF = "self"
 
 READ_AGAIN = {"page_too_old", "notice_changed"}
 """After these the patient begins at the start: another text may be shown than was read."""
+
+KEPT_FOR_BACK = {"Cache-Control": f"private, max-age={FORM_LIFETIME.seconds}"}
+"""Lets a patient's own browser show a step again on Back, for as long as its form may be sent.
+
+With `no-store` it would ask whether to send the form again, with `no-cache` it would send it
+(tried in Chromium). On a tablet that patients share nothing is kept.
+"""
 
 REACHABLE = (ContactKind.EMAIL.value, ContactKind.PHONE.value)
 CONTACT_FIELDS = ("by", *REACHABLE, "name", *PARTS, "country", "adult")
@@ -220,7 +227,8 @@ class _Visit:
         faults = [self._where_chosen(error) for error in faults]
         filled = self._filled(step, refusal=refusal)
         page = render_form(self.page, state, self.fields, faults, **filled)
-        return html(page, 422 if faults else 200, caching(self.page))
+        kept = {} if self.page.template == KIOSK_PAGE else KEPT_FOR_BACK
+        return html(page, 422 if faults else 200, kept)
 
     def _state(
         self, step: Step, state: FormState | None, *, only_refused: bool

@@ -179,7 +179,10 @@ def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
         name: typed[name] for name in ("email", "name")
     }
     assert portal.items() == before
-    assert client.post(f"/{RIGA}?view=all&lang=en", {**typed, "state": page.fields["state"]}).status == 303
+    assert (
+        client.post(f"/{RIGA}?view=all&lang=en", {**typed, "state": page.fields["state"]}).status
+        == 303
+    )
 
 
 def test_the_page_of_withdrawal_cannot_be_sent_as_a_consent(

@@ -349,7 +349,7 @@ def test_a_guardian_starts_nothing_on_the_own_page_for_whoever_decides_alone_by_
     place = f"/manage/{token}?lang=en"
     state = open_page(client, place).fields["state"]
     answer = client.post(place, {"state": state, "act": "change", f"decision.{PHOTOS}": "yes"})
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+    assert ("From the age of 14 years everybody decides alone here" in answer.text) == (
         after == "refused"
     )
     assert program.states(email=email)[PHOTOS] == after
@@ -367,7 +367,7 @@ def test_a_guardian_starts_nothing_by_a_link_to_the_questions_for_whoever_decide
         portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.ASK, number
     )
     answer = decide(client, program.clinic, {f"decision.{PHOTOS}": "yes"}, f"?t={token}&lang=en")
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+    assert ("From the age of 14 years everybody decides alone here" in answer.text) == (
         after == "refused"
     )
     assert program.states(email=email)[PHOTOS] == after
@@ -441,7 +441,7 @@ def test_a_guardian_takes_no_stop_back_for_whoever_decides_alone_by_now(
         portal, program.clinic, Contact(ContactKind.EMAIL, email), LinkScope.UNDO, stopped
     )
     answer = client.post(f"/undo/{token}?lang=en", {"purpose": PHOTOS})
-    assert ("From the age of 14 everybody decides alone here" in answer.text) == (
+    assert ("From the age of 14 years everybody decides alone here" in answer.text) == (
         after == "withdrawn"
     )
     assert program.states(email=email)[PHOTOS] == after

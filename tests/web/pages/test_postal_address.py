@@ -116,7 +116,9 @@ def test_the_page_asks_for_an_address_only_where_something_comes_by_post(
         ("tbilisi-ultrasound", "ka", "ქუჩა, სახლი და ბინა"),
         ("vilnius-dental", "en", "Street, house and flat"),
     ):
-        page = open_page(client, f"/{portal.open_clinic(like, by_post).clinic}?view=all&lang={lang}")
+        page = open_page(
+            client, f"/{portal.open_clinic(like, by_post).clinic}?view=all&lang={lang}"
+        )
         assert page.fields.keys() >= {"street", "postcode", "place", "country"}
         assert label in page.words
 
@@ -227,7 +229,7 @@ def test_an_address_that_is_known_is_asked_for_no_more(
     url = program.call("links", {"links": [MAIL]}).json()["links"][0]["url"]
     programs = url.partition("?t=")[2].partition("&")[0]
     for token, known in ((own, True), (programs, False)):
-        place = f"/{program.clinic}?t={token}&lang=en"
+        place = f"/{program.clinic}?t={token}&view=all&lang=en"
         page = open_page(client, place)
         assert ("street" in page.fields) is not known
         answer = client.post(place, {"state": page.fields["state"], **YES})

@@ -310,9 +310,13 @@ def test_a_step_may_be_kept_by_the_patients_own_browser_alone(
 ) -> None:
     """Back shows the page at once on a phone; on a tablet that patients share nothing is kept."""
     clinic = portal.open_clinic().clinic
-    for place, caching in ((f"/{clinic}", "private, no-cache"), (f"/{clinic}/kiosk", "no-store")):
+    for place, caching in (
+        (f"/{clinic}", "private, max-age=7200"),
+        (f"/{clinic}/kiosk", "no-store"),
+    ):
         walk = Walk(client, f"{place}?lang=en")
-        for answer in (walk.answer, walk.forward().answer, walk.go("no").answer):
+        assert walk.answer.headers["cache-control"] == "no-store", "a new visit is a new form"
+        for answer in (walk.forward().answer, walk.go("no").answer):
             assert answer.headers["cache-control"] == caching
 
 
