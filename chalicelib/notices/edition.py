@@ -3,6 +3,7 @@
 The document is checked, its dates are written in words, its full notices are rendered.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -18,10 +19,12 @@ from chalicelib.notices.document import (
     read_clinic,
     read_full_notice,
 )
-from chalicelib.notices.legal_text import legal_html
+from chalicelib.notices.legal_text import legal_parts
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.i18n import format_date
 from chalicelib.presentation.templates import render
+
+_SENTENCE = re.compile(r".*?[^\W\d_]{4}[)”“»’]*[.!?](?= )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,24 @@ def _days(clinic: Clinic) -> list[str]:
 
 
 def full_notice(clinic: Clinic, lang: str, text: str) -> str:
-    """Render the full notice: the items of GDPR Art. 13, then the clinic's own text."""
+    """Render the full notice: in brief, the items of GDPR Art. 13, then the clinic's own text."""
     return render(
         "pages/full_notice.html",
         lang,
         clinic=clinic,
         authority=authorities()[clinic.authority],
-        text=legal_html(text),
+        brief={name: first_sentence(told[lang]) for name, told in clinic.texts.items()},
+        parts=legal_parts(text),
     )
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text, or all of it where no end of one is sure.
+
+    A dot behind a number or a short word may be an abbreviation's: "Art.", "2026. g.".
+    """
+    found = _SENTENCE.match(" ".join(text.split()))
+    return found[0] if found else text
 
 
 def _next(day: str) -> str:

@@ -4,10 +4,11 @@ A legal text is cited by its numbers, but plain Markdown joins lines, counts poi
 neither "1.1." nor "•". Here each point keeps its own mark, written out, whatever it is.
 """
 
+import itertools
 import re
 from collections.abc import MutableMapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererProtocol
@@ -43,6 +44,32 @@ def legal_html(text: str) -> Markup:
     # Deep indentation means nothing in a pasted text, but Markdown would overlook its points.
     shallow = _INDENTED.sub(_less_indented, text)
     return Markup(_markdown().render(shallow))  # noqa: S704 - `html` is False
+
+
+class Part(NamedTuple):
+    """A part of a legal text: its heading, "" for what stands before the first, and its HTML."""
+
+    heading: Markup
+    html: Markup
+
+
+def legal_parts(text: str) -> list[Part]:
+    """Render a legal text in parts: one for each heading of the second level (`##`)."""
+    tokens = _markdown().parse(_INDENTED.sub(_less_indented, text))
+    begins = [
+        at for at, each in enumerate(tokens) if (each.type, each.tag) == ("heading_open", "h2")
+    ]
+    begins = [at for at in begins if not tokens[at].level]
+    parts = [Part(Markup(""), _rendered(tokens[: begins[0]] if begins else tokens))]
+    for begin, end in itertools.zip_longest(begins, begins[1:]):
+        heading, body = tokens[begin + 1 : begin + 2], tokens[begin + 3 : end]
+        parts.append(Part(_rendered(heading), _rendered(body)))
+    return [part for part in parts if part.heading or part.html.strip()]
+
+
+def _rendered(tokens: Sequence[Token]) -> Markup:
+    markdown = _markdown()
+    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 - as above
 
 
 @cache

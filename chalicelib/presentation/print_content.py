@@ -106,7 +106,7 @@ def _blocks(container: _Element) -> list[Block]:
     for part in _grouped(container.children):
         if isinstance(part, list):
             found += _paragraph(part, [])
-        elif part.tag not in _ELSEWHERE:
+        elif part.tag not in _ELSEWHERE and "noprint" not in part.classes:
             found += _block(part)
     return found
 

@@ -18,6 +18,7 @@ from jinja2 import (
     select_autoescape,
 )
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from chalicelib.domain.brand import NO_BRAND, Brand
 from chalicelib.domain.clinic import Clinic
@@ -109,6 +110,15 @@ def render(template: str, lang: str, **context: Any) -> Page:
     brand = clinic.brand if isinstance(clinic, Clinic) else NO_BRAND
     html = _in_language(lang).get_template(template).render(**context, brand=brand)
     return Page.of(brand, html)
+
+
+def unfolded(article: str) -> Markup:
+    """Return a published notice with all its parts open, to read or print it in one go.
+
+    Browsers of before 2025 print a folded part as they show it.
+    """
+    opened = article.replace('<details class="more"', '<details open class="more"')
+    return Markup(opened)  # noqa: S704 - rendered by the portal when it was published, see edition.py
 
 
 @cache

@@ -6,11 +6,9 @@ Who approves a text approves what patients will read, not the file it is written
 
 from collections.abc import Mapping
 
-from markupsafe import Markup
-
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.edition import PublishedEdition
-from chalicelib.presentation.templates import Page
+from chalicelib.presentation.templates import Page, unfolded
 from chalicelib.store.shown_pages import BLANK, ShownPages
 
 DRAFT_PAGE = "pages/draft.html"
@@ -33,6 +31,6 @@ def draft_page(
         **BLANK,
         "approver": approver,
         "addresses": addresses,
-        "article": Markup(ready.notices[lang]),  # noqa: S704 - rendered by `edition`
+        "article": unfolded(ready.notices[lang]),  # whoever approves it reads all of it
     }
     return ShownPages.page(DRAFT_PAGE, ready.clinic.open_at(max(at, ready.starts)), lang, **filled)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from chalice.app import Request, Response
 
 from chalicelib import log
+from chalicelib.domain.clinic import Clinic, localized
 from chalicelib.domain.errors import (
     ConcurrentWriteError,
     NoLongerThereError,
@@ -21,6 +22,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
+from chalicelib.notices.controllers import ID
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
@@ -178,8 +180,7 @@ def _page_for(request: Request, error: Exception) -> Response:
             headers = retry_after(error)
             return _error_page(request, "too_many", 429, headers, minutes=error.minutes)
         case NoLongerThereError():  # 410, RFC 9110 15.5.11, and where to go on
-            clinic = f"{mount(request)}/{error.clinic}"
-            return _error_page(request, "old_link", 410, clinic=clinic)
+            return _error_page(request, "old_link", 410, clinic_id=error.clinic)
         case NoSuchSheetError():
             return _error_page(request, "no_such_sheet", 404, languages=error.languages)
     page, described = FAMILIES[family_of(error, FAMILIES)]
@@ -192,9 +193,41 @@ def _error_page(
     kind: str,
     status: int,
     headers: Mapping[str, str] | None = None,
+    *,
+    clinic_id: str | None = None,
     **values: object,
 ) -> Response:
+    """Say what did not work, as the clinic whose address it is, and where to go on.
+
+    `clinic_id` is that clinic, unless its address begins with its id.
+    """
+    parts = request.uri_params or {}
+    first, _, rest = parts.get("proxy", str(request.path)).strip("/").partition("/")
+    clinic = _clinic_now(clinic_id or parts.get("clinic", first), status)
     accepted = request.headers.get("accept-language")
     lang = negotiate(query(request, "lang"), accepted, LANGUAGES, "en")
-    page = render("pages/error.html", lang, kind=kind, **values)
-    return html(page, status, headers)
+    spoken = clinic.languages if clinic else tuple(LANGUAGES)
+    shown = {
+        "clinic": clinic,
+        "name": localized(clinic.name, lang) if clinic else "",
+        "kiosk": "/kiosk" if clinic and rest.startswith("kiosk") else "",
+        "root": mount(request),
+        # Another language is another visit: it would lose a form that was sent.
+        "spoken": spoken if request.method in {"GET", "HEAD"} else (),
+    }
+    return html(render("pages/error.html", lang, kind=kind, **shown, **values), status, headers)
+
+
+def _clinic_now(clinic_id: str, status: int) -> Clinic | None:
+    """Return a clinic by its id, for its name and colours; None where there is none.
+
+    Where the table or the portal fails, only what this process knows is used.
+    """
+    portal = get_portal()
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not ID.fullmatch(clinic_id):
+        known = portal.clinics.remembered(clinic_id)
+        return known.clinic if known else None
+    try:
+        return portal.clinics.in_force(clinic_id).clinic
+    except Exception:  # noqa: BLE001 - what did not work is told, whatever else fails
+        return None

@@ -117,8 +117,10 @@ def mount(request: Request) -> str:
     segments of it as the route has belong to the portal.
     """
     whole = str(request.context.get("path") or "").rstrip("/").split("/")
-    route = str(request.path).rstrip("/").split("/")
-    return "/".join(whole[: len(whole) - len(route) + 1])
+    # An address without a route is whole in its one variable part (`web.routing`).
+    elsewhere = (request.uri_params or {}).get("proxy", "")
+    route = (f"/{elsewhere}" if elsewhere else str(request.path)).rstrip("/").split("/")
+    return "/".join(whole[: max(0, len(whole) - len(route) + 1)])
 
 
 def base_url(request: Request, public_url: str) -> str:

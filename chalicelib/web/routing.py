@@ -61,7 +61,7 @@ def _route_of(event: Event, routes: Collection[str]) -> tuple[str, dict[str, str
         return found
     if segments and segments[0] in API_WORDS:
         return f"/v1{ELSEWHERE}", {}
-    return ELSEWHERE, {}
+    return ELSEWHERE, {"proxy": "/".join(segments)}
 
 
 def find(segments: Sequence[str], resources: Collection[str]) -> tuple[str, dict[str, str]] | None:

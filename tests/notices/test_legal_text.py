@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.notices.edition import make_edition
-from chalicelib.notices.legal_text import legal_html
+from chalicelib.notices.edition import first_sentence, make_edition
+from chalicelib.notices.legal_text import legal_html, legal_parts
 from infra.operator.cli.clinic_file import ClinicFile
 from tests.cast import CLINICS
 from tests.factories import a_document, in_both
@@ -185,3 +185,39 @@ def test_every_number_of_the_demo_notices_stands_on_their_pages(path: Path) -> N
     for text in ClinicFile.read(path).document["notice"].values():
         written = re.findall(r"^ *(\d+\.) ", text, re.MULTILINE)
         assert re.findall(r'<span class="no">(\d+\.)</span>', legal_html(text)) == written
+
+
+def test_a_legal_text_is_parted_at_its_headings_and_loses_nothing() -> None:
+    """Its headings are what a reader chooses from; put together it is the whole text."""
+    text = (
+        "Before\n\n## One\n\nFirst *text*.\n\n### Within\n\n1. a\n\n## Two & three\n\n> ## quoted\n"
+    )
+    before, one, two = legal_parts(text)
+    assert (before.heading, "Before" in before.html) == ("", True)
+    assert (one.heading, two.heading) == ("One", "Two &amp; three")
+    assert "<h3>Within</h3>" in one.html
+    assert "<h2>quoted</h2>" in two.html
+    whole = [f"<h2>{each.heading}</h2>\n{each.html}" for each in (one, two)]
+    assert "".join([str(before.html), *whole]) == str(legal_html(text))
+
+
+@pytest.mark.parametrize(("text", "parts"), [("", 0), ("No heading", 1), ("## A\n\n## B", 2)])
+def test_a_legal_text_has_as_many_parts_as_it_has_headings(text: str, parts: int) -> None:
+    """An empty text has none, and one without headings is one part."""
+    assert len(legal_parts(text)) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Nothing is required. Care stays the same.", "Nothing is required."),
+        ("By Art. 13 you may write. We answer.", "By Art. 13 you may write."),
+        ("Kopš 2026. g. sākuma tas ir tā. Un vēl.", "Kopš 2026. g. sākuma tas ir tā. Un vēl."),
+        ("Может ли клиника? Да.", "Может ли клиника?"),
+        ("ჩვენ ვინახავთ\nმონაცემებს. მერე ვშლით.", "ჩვენ ვინახავთ მონაცემებს."),
+        ("One line without an end", "One line without an end"),
+    ],
+)
+def test_the_first_sentence_ends_where_that_is_sure(text: str, first: str) -> None:
+    """A summary is never cut at an abbreviation."""
+    assert first_sentence(text) == first

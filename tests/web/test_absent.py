@@ -123,3 +123,43 @@ def test_the_form_type_may_name_its_charset_in_any_case(client: Client) -> None:
         {"content-type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"},
     )
     assert answer.status == 303
+
+
+@pytest.mark.parametrize("target", ["notices/9.9", "withdraww", f"receipts/{'0' * 32}"])
+def test_what_a_clinic_does_not_have_is_said_in_its_name_with_a_way_on(
+    client: Client, target: str
+) -> None:
+    """Whoever mistypes the end of an address is one tap from the questions."""
+    answer = client.get(f"/{RIGA}/{target}?lang=lv")
+    page = Page(answer)
+    assert (answer.status, page.lang) == (404, "lv")
+    assert "Sidraba rasa" in page.words
+    for link in (f"/{RIGA}?lang=lv", f"/{RIGA}/withdraw?lang=lv", f"/{RIGA}/link?lang=lv"):
+        assert client.mount + link in page.links
+        assert client.get(link).status == 200
+    assert {"?lang=ru", "?lang=en", "tel:+37167000001"} <= set(page.links)
+
+
+def test_where_no_clinic_is_known_every_language_and_the_portals_own_page_are_offered(
+    client: Client,
+) -> None:
+    """A stranger to the portal is told what it is."""
+    page = Page(client.get("/nobody?lang=en"))
+    assert f"{client.mount}/?lang=en" in page.links
+    assert {f"?lang={lang}" for lang in LANGUAGES if lang != "en"} <= set(page.links)
+    home = Page(client.get("/?lang=en"))
+    assert f"{client.mount}/verify?lang=en" in home.links
+
+
+def test_a_form_that_failed_offers_no_language_that_would_lose_it(client: Client) -> None:
+    """Another language is another visit, without what was sent."""
+    answer = client.post(f"/{RIGA}/nothing?lang=en", {"all": "yes"})
+    assert answer.status == 404
+    assert not [link for link in Page(answer).links if link.startswith("?lang=")]
+
+
+def test_a_tablet_leads_back_to_its_own_start_and_nowhere_else(client: Client) -> None:
+    """Nobody leaves the kiosk by an address that is not there."""
+    page = Page(client.get(f"/{RIGA}/kiosk/notices/9.9?lang=en"))
+    assert [link for link in page.links if link.startswith("/")] == [f"{client.mount}/{RIGA}/kiosk"]
+    assert not [link for link in page.links if link.startswith(("tel:", "mailto:"))]

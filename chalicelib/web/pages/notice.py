@@ -11,8 +11,8 @@ from markupsafe import Markup
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times
-from chalicelib.presentation.templates import content_security_policy, render
-from chalicelib.web.requests import language, mount
+from chalicelib.presentation.templates import content_security_policy, render, unfolded
+from chalicelib.web.requests import language, mount, query
 from chalicelib.web.responses import html, kept_html
 
 
@@ -24,8 +24,11 @@ def notice_page(request: Request, clinic: str, version: str) -> Response:
     lang = language(request, shown)
     full = portal.clinics.full_notice(clinic, version, lang)
     times = notice_times.describe_times(published.published, version, shown, lang, portal.clock())
+    is_open = query(request, "all") == "yes"
+    folded = Markup(full.html)  # noqa: S704 - rendered by the portal when it was published, see edition.py
     filled = {
-        "article": Markup(full.html),  # noqa: S704 - rendered by the portal when it was published, see edition.py
+        "article": unfolded(full.html) if is_open else folded,
+        "is_open": is_open,
         "sha256": full.sha256,
         "minor_reason": full.minor_reason,
         "topics": full.topics,
