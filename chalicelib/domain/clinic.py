@@ -380,9 +380,10 @@ class Clinic:
     def describe_answers(
         self, decisions: Mapping[QuestionId, Mapping[str, object]]
     ) -> list[dict[str, object]]:
-        """Give purpose, option and answer of a receipt's decisions, in the clinic's order."""
+        """Give id, purpose, option and answer of a receipt's decisions, in the clinic's order."""
         return [
             {
+                "id": question_id,
                 "purpose": question.purpose,
                 "option": question.option,
                 "answer": decisions[question_id]["answer"],

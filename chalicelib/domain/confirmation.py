@@ -5,6 +5,7 @@ it. Pure.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic
@@ -129,6 +130,53 @@ def may_ask_for_confirmation(document: Document) -> bool:
     if document["assurance"] not in {Assurance.LINK, Assurance.SELF_ASSERTED}:
         return False
     return any(entry["answer"] == Answer.YES for entry in entries)
+
+
+class Counting(StrEnum):
+    """What the page of a receipt may say of one of its answers."""
+
+    COUNTS = "counts"
+    WAITS = "waits"
+    """It is not in force before it is confirmed."""
+
+    UNSURE = "unsure"
+    """A message may ask to confirm it: whether one does would show who is known here."""
+
+    UNTOLD = "untold"
+    """A Yes of another system, or to a text that is not known: the page does not say it counts."""
+
+
+def counting(clinic: Clinic, document: Document, at: Instant) -> dict[QuestionId, Counting]:
+    """Tell of each answer of a receipt what its page may say, to whoever has its number.
+
+    It follows from the receipt alone and never from what was answered since. A No and a withdrawal
+    count at once.
+    """
+    evidence = document["evidence"] or {}
+    text_known = document["notice"]["version"] is not None or "same_as" in evidence
+    if document["assurance"] == Assurance.IMPORTED or not text_known:
+        yes = Counting.UNTOLD
+    elif may_ask_for_confirmation(document):
+        yes = Counting.WAITS if certainly_waits(clinic, document, at) else Counting.UNSURE
+    else:
+        yes = Counting.COUNTS
+    return {
+        question: yes if entry["answer"] == Answer.YES else Counting.COUNTS
+        for question, entry in document["decisions"].items()
+    }
+
+
+def asked_kinds(
+    clinic: Clinic, answers: Mapping[QuestionId, Answer], typed: Sequence[Contact]
+) -> frozenset[str]:
+    """Tell which kinds of the contacts typed on a form are asked to confirm a Yes of it.
+
+    It follows from what was typed alone: whether they are known changes nothing of it.
+    """
+    kinds = [contact.kind for contact in typed]
+    agreed = [question for question, answer in answers.items() if answer is Answer.YES]
+    asked = {clinic.confirming_kind(question, kinds) for question in agreed}
+    return frozenset(str(kind) for kind in asked if kind)
 
 
 def may_be_confirmed_by_phone(document: Document, clinic: Clinic) -> bool:

@@ -85,6 +85,12 @@ ANYWHERE_EMAIL = RateLimit(burst=40, interval=600_000)
 CODE = RateLimit(burst=10, interval=3_600_000)
 """Guesses at the codes sent to one phone, for all receipts together: a new form gives no more."""
 
+AGAIN = RateLimit(burst=1, interval=60_000)
+"""How often the messages that ask to confirm one receipt may be sent again: once a minute."""
+
+AGAIN_A_DAY = RateLimit(burst=4, interval=21_600_000)
+"""The same over a day: four at once, and one more every six hours."""
+
 SHARDS = 16
 """Over how many items a clinic's bucket is spread, so that no item takes every write."""
 
@@ -122,6 +128,8 @@ class RateLimitCheck(NamedTuple):
     at: Instant
     guesses: str | None = None
     """The bucket of what is guessed at, where something is."""
+    again: str | None = None
+    """The receipt whose messages are sent again, where some are."""
 
     @property
     def now(self) -> int:
@@ -136,6 +144,9 @@ class RateLimitCheck(NamedTuple):
         limits = {f"{self.action}|contact|{subject}": CONTACT for subject in self.subjects}
         if self.guesses:
             limits[f"code|{self.guesses}"] = CODE
+        if self.again:
+            limits[f"again|minute|{self.again}"] = AGAIN
+            limits[f"again|day|{self.again}"] = AGAIN_A_DAY
         limits[f"{self.action}|range|{self.range}"] = RANGE
         return limits
 

@@ -192,10 +192,10 @@ class AudiencePlanner:
     def _given(self, item: OutboxItem, key: ClinicKey, person: Subject) -> Sequence[Contact]:
         """Give the contacts an item came with.
 
-        A reminder goes to those that were asked to confirm.
+        A reminder goes to those that were asked to confirm, and so does what asks them again.
         """
         entry = item.entry
-        if entry.kind == Message.REMINDER and entry.receipt:
+        if entry.kind in {Message.REMINDER, Message.CONFIRM} and entry.receipt:
             contacts = self._asked_to_confirm(entry.clinic, entry.receipt, person)
             if contacts:
                 return contacts

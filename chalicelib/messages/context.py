@@ -121,9 +121,11 @@ class MessageContext:
         """
         kinds = _kinds(given, own)
         entry = self.entry
-        if entry.kind == DECIDED:
+        if entry.kind in {DECIDED, Message.CONFIRM}:
             own_kinds = {contact.kind for contact in own}
-            return messages_after(self.document, kinds, own_kinds, self.clinic)
+            planned = messages_after(self.document, kinds, own_kinds, self.clinic)
+            again = entry.kind == Message.CONFIRM
+            return tuple(each for each in planned if not again or each.message is Message.CONFIRM)
         message = Message(entry.kind)
         if message in {Message.REMOVED, Message.NEW_CONTACT}:
             return tuple(PlannedMessage(message, kind, entry.addresses) for kind in kinds)
@@ -141,7 +143,7 @@ class MessageContext:
             return why_no_message_follows(self.document, kinds)
         if not kinds:
             return Reason.NOBODY_KNOWN
-        if self.entry.kind == Message.REMINDER:
+        if self.entry.kind in {Message.REMINDER, Message.CONFIRM}:
             return Reason.NO_CONTACT_THAT_CONFIRMS
         return Reason.NOT_THEIR_OWN_CONTACT
 

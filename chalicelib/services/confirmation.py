@@ -5,6 +5,7 @@ or by a code, or says that it was somebody else. And a withdrawal, which anybody
 taken back by the owner alone.
 """
 
+import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,11 +26,13 @@ from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
+from chalicelib.messages.rules import Message
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.services import decisions
 from chalicelib.services.patient_decisions import CannotAgreeError
-from chalicelib.store import confirmation_codes, people
+from chalicelib.services.visitor import Visitor
+from chalicelib.store import confirmation_codes, outbox, people
 from chalicelib.store.keys import confirmed_key
 from chalicelib.store.links import OldLinkError, OpenedLink
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
@@ -231,6 +234,36 @@ def _identify_owner(found: OpenConfirmation, base: str) -> Identification:
     return Identification(
         (found.contact,), None, fresh, person=person, base=base, proves=(found.contact,)
     )
+
+
+def ask_again(
+    portal: Portal, clinic: str, number: str, *, lang: str, visitor: Visitor, now: Instant
+) -> None:
+    """Have the messages sent again that ask to confirm what waits of a receipt.
+
+    Whoever carries it out finds out whether anything waits, and whom that asks: here the work is
+    the same whether or not a contact is known. Raises UnknownReceiptError, and TooManyError, where
+    nothing was left to be sent.
+    """
+    document = portal.receipts.find(clinic, number).document
+    key = portal.clinics.key(clinic)
+    person = people.person(portal.table, clinic, document["subject"])
+    check = visitor.rate_limit_check("again", (), now)._replace(again=number)
+    if person.erased:
+        portal.limits.spend(key, check)
+        return
+    entry = outbox.OutboxEntry(
+        Message.CONFIRM,
+        clinic,
+        person.id,
+        lang,
+        visitor.base_url,
+        receipt=number,
+        version=document["version"],
+        at=document["effective_at"],
+    )
+    item = outbox.new_item(key, person.salt, secrets.token_hex(16), entry, ())
+    portal.limits.spend(key, check, [item])
 
 
 def find_undoable(portal: Portal, opened: OpenedLink, now: Instant) -> OpenConfirmation:

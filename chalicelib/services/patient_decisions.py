@@ -1,12 +1,13 @@
 """Records what patients decide and withdraw on a clinic's pages and at its kiosk."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from chalicelib import log
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.confirmation import questions_to_confirm
 from chalicelib.domain.consent import Assurance, Channel
+from chalicelib.domain.contacts import Contact
 from chalicelib.domain.decisions import Decision, NoticeRef, new_decision, receipt_id
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.guardians import ACTOR
@@ -64,6 +65,9 @@ class FormResult:
     reachable: bool
     """Whether a contact was given to which a message can be sent."""
 
+    typed: tuple[Contact, ...] = field(default=(), repr=False)
+    """The contacts that were typed on the form; none of those that a link says."""
+
     @property
     def recorded_before(self) -> timedelta:
         """How long before this form its receipt was recorded.
@@ -89,11 +93,11 @@ def record_answers(
     clinic, answers = form.clinic, form.answers
     decision = _new_decision(portal, form, now)
     identification = _identify(answers, visitor)
-    typed = contact_subjects(answers.contacts)
+    typed = answers.contacts[len(invitee.known.contacts) if invitee else 0 :]
+    subjects = contact_subjects(typed)
     if invitee:
-        known = invitee.known.contacts
-        typed = invitee.rate_limit_subjects(typed[len(known) :])
-    check = visitor.rate_limit_check("consent", typed, now)
+        subjects = invitee.rate_limit_subjects(subjects)
+    check = visitor.rate_limit_check("consent", subjects, now)
     identification = replace(identification, guard=check)
     lookup = portal.directory.look_up(clinic.id, identification.contacts, guard=check)
     if invitee:
@@ -105,7 +109,7 @@ def record_answers(
             lookup = portal.directory.look_up(clinic.id, identification.contacts, guard=check)
     receipt = decisions.answer(portal, decision, identification, seen=lookup)
     log.count("DecisionRecorded")
-    return FormResult(clinic, decision, receipt, _is_reachable(clinic, answers))
+    return FormResult(clinic, decision, receipt, _is_reachable(clinic, answers), tuple(typed))
 
 
 def record_withdrawal(

@@ -76,7 +76,8 @@ _REQUIRED = frozenset({"kind", "clinic", "subject", "lang", "base"})
 class OutboxEntry:
     """Something to be done: its kind, the person, the receipt with its version, where links lead.
 
-    `kind` is DECIDED, NO_MESSAGE, LINK_REQUEST or the value of a `messages.rules.Message`.
+    `kind` is DECIDED, NO_MESSAGE, LINK_REQUEST or the value of a `messages.rules.Message`; of those
+    "confirm" asks once more what the item of the receipt asked before.
     `addresses` are the questions it is about; of a new contact, the lookup key of the one it
     replaces. `at` is since when something holds, `until` when it ends. `to` says which contacts
     hear of it, where not all (OTHERS, TYPED). `signed` says of the item of a receipt that only its

@@ -1,6 +1,6 @@
 """What the owner of a contact is asked by message.
 
-To confirm, to type a code, to take back a withdrawal. Programs that look through mail open every
+To confirm, or to take back a withdrawal. Programs that look through mail open every
 link, run scripts and send forms as they find them. So opening a page changes nothing, and a form
 counts only with a choice that nobody had made before.
 """
@@ -14,7 +14,6 @@ from chalice.app import Request, Response
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.contacts import masked
 from chalicelib.domain.links import LinkScope
-from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
@@ -25,16 +24,12 @@ from chalicelib.services.confirmation import OpenConfirmation
 from chalicelib.services.decisions import NoOpenQuestionError
 from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.store.links import OpenedLink, open_link
-from chalicelib.web.errors import retry_after
-from chalicelib.web.forms import MAX_NAME
 from chalicelib.web.requests import form_fields, mount, query, visitor
 from chalicelib.web.responses import html, see_other
 from chalicelib.web.typed_fields import Fields, first
 
 CHOOSE = FieldError("sure", "choose_yes_no")
 NOTHING_TICKED = FieldError("purpose", "nothing_ticked")
-CODE_MISSING = FieldError("code", "code_missing")
-CODE_WRONG = FieldError("code", "code_wrong")
 
 
 def confirm_page(request: Request, token: str) -> Response:
@@ -48,7 +43,7 @@ def confirm_page(request: Request, token: str) -> Response:
 
 
 def confirm(request: Request, token: str) -> Response:
-    """Confirm what is ticked, or record that it was somebody else.
+    """Confirm everything or what is ticked, or record that it was somebody else.
 
     Without a choice nothing happens.
     """
@@ -62,49 +57,17 @@ def confirm(request: Request, token: str) -> Response:
     if not found.questions:
         return _show(request, "confirm", lang, found)
     ticked, sure = _ticked(fields, found), first(fields, "sure")
-    if sure not in {"yes", "no"}:
+    confirming = {"all": found.questions, "yes": ticked, "no": ()}
+    if sure not in confirming:
         return _show_again(request, "confirm", lang, found, fields, CHOOSE)
     if sure == "yes" and not ticked:
         return _show_again(request, "confirm", lang, found, fields, NOTHING_TICKED)
-    confirmed, base = ticked if sure == "yes" else (), visitor(request).base_url
+    confirmed, base = confirming[sure], visitor(request).base_url
     try:
         receipt = confirmation.confirm(portal, found, confirmed, now, base=base, linked=True)
     except NoOpenQuestionError:
         return _show(request, "confirm", lang, found.without_questions())
     return _to_receipt(request, receipt, _language(request, found.clinic, lang))
-
-
-def code_page(request: Request, clinic: str, receipt: str) -> Response:
-    """Ask for the code from the text message."""
-    return _show_code(request, clinic, receipt)
-
-
-def confirm_by_code(request: Request, clinic: str, receipt: str) -> Response:
-    """Confirm with the code from the text message.
-
-    Five tries for a receipt, ten at once for a phone.
-    """
-    fields = form_fields(request)
-    code = _digits(first(fields, "code")[:MAX_NAME])
-    if not code:
-        return _show_code(request, clinic, receipt, CODE_MISSING)
-    portal, came = get_portal(), visitor(request)
-    now = portal.clock()
-    check = came.rate_limit_check("code", (), now)
-    try:
-        found = confirmation.confirmation_by_code(portal, clinic, receipt, code, check)
-    except TooManyError as error:
-        return _show_too_many_codes(request, clinic, receipt, error)
-    if found is None or not found.questions:
-        return _show_code(request, clinic, receipt, CODE_WRONG)
-    try:
-        confirmed = confirmation.confirm(
-            portal, found, found.questions, now, base=came.base_url, linked=False
-        )
-    except NoOpenQuestionError:
-        return _show_code(request, clinic, receipt, CODE_WRONG)
-    lang = _language(request, found.clinic, found.receipt.document["notice"]["lang"])
-    return _to_receipt(request, confirmed, lang)
 
 
 def undo_page(request: Request, token: str) -> Response:
@@ -242,36 +205,6 @@ def _show_again(  # noqa: PLR0917 - what a page needs
         root=mount(request),
     )
     return html(shown, 422)
-
-
-def _show_code(
-    request: Request, clinic: str, number: str, error: FieldError | None = None
-) -> Response:
-    document = get_portal().receipts.find(clinic, number).document
-    shown = get_portal().clinics.decided_under(clinic, document["notice"])
-    page = render(
-        "pages/code.html",
-        _language(request, shown, document["notice"]["lang"]),
-        clinic=shown,
-        receipt=document,
-        faults=(error,) if error else (),
-        root=mount(request),
-        typed={},
-    )
-    return html(page, 422 if error else 200)
-
-
-def _show_too_many_codes(
-    request: Request, clinic: str, number: str, error: TooManyError
-) -> Response:
-    answer = _show_code(request, clinic, number, FieldError("errors", "too_many", error.minutes))
-    answer.status_code = 429
-    answer.headers.update(retry_after(error))
-    return answer
-
-
-def _digits(typed: str) -> str:
-    return "".join(character for character in typed if character.isdigit())
 
 
 def _ticked(fields: Fields, found: OpenConfirmation) -> tuple[str, ...]:

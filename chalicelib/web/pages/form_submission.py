@@ -31,6 +31,7 @@ from chalicelib.web.pages.decision_form import (
 from chalicelib.web.pages.steps import known_details, show_next_step, show_step_to_mend
 from chalicelib.web.requests import form_fields, mount, visitor
 from chalicelib.web.responses import see_other
+from chalicelib.web.saved_form import saved_form
 from chalicelib.web.typed_fields import Fields, first
 
 TOO_OLD = FieldError("errors", "page_too_old")
@@ -148,4 +149,7 @@ def _to_receipt(request: Request, result: FormResult) -> Response:
     # The form's own receipt, always: another number would show a stranger what happened to a
     # contact since.
     number = result.decision.receipt_id
-    return see_other(f"{mount(request)}/{result.clinic.id}/receipts/{number}?lang={result.lang}")
+    saved = saved_form(result)
+    token = f"&saved={saved.to_token(result.clinic.id)}" if saved else ""
+    address = f"{mount(request)}/{result.clinic.id}/receipts/{number}?lang={result.lang}"
+    return see_other(address + token)

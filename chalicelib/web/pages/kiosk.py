@@ -5,25 +5,41 @@ says so, not with an address that leads to it: neither the address bar nor the h
 receipt number. `chalicelib/presentation/kiosk.js` says what it adds to these pages.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from chalice.app import Request, Response
 from markupsafe import Markup
 
-from chalicelib.domain.confirmation import certainly_waits
+from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import reference
+from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
 from chalicelib.presentation.templates import Page, content_security_policy, kiosk_script, render
 from chalicelib.services.patient_decisions import FormResult
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
+from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import state_of
 from chalicelib.web.pages.decision_form import show_consent_form, show_withdrawal_form
 from chalicelib.web.pages.form_submission import submit_answers, submit_withdrawal
-from chalicelib.web.requests import base_url, form_fields, language, mount, query, source
+from chalicelib.web.pages.receipt_view import view_receipt, way_to_mend
+from chalicelib.web.requests import (
+    base_url,
+    form_fields,
+    language,
+    mount,
+    query,
+    source,
+    visitor,
+)
 from chalicelib.web.responses import html, script, see_other
+from chalicelib.web.saved_form import AT_THE_KIOSK, SavedForm, read_saved_form, saved_form
+from chalicelib.web.typed_fields import first
 
 SENT_AGAIN_WITHIN = timedelta(minutes=1)
 """How long a form sent twice shows its receipt again: for an impatient finger or a bad line, not
@@ -104,33 +120,111 @@ def kiosk_js(request: Request) -> Response:
     return script(current.text, kept=query(request, "v") == current.version)
 
 
+def kiosk_start_over(request: Request, clinic: str) -> Response:
+    """Lead to the start screen: what a form led to has no address of its own."""
+    return see_other(_start(request, clinic))
+
+
+def kiosk_confirm(request: Request, clinic: str) -> Response:
+    """Confirm with the code from the text message, or have it sent again, and say so.
+
+    For whoever has just saved a form here; after ten minutes only the start screen comes.
+    """
+    from chalicelib.services.confirmation import ask_again  # noqa: PLC0415 - few need it
+    from chalicelib.web.pages.confirmation_code import try_code  # noqa: PLC0415 - as above
+
+    portal, fields = get_portal(), form_fields(request)
+    now = portal.clock()
+    saved = read_saved_form(clinic, first(fields, "saved"), now, AT_THE_KIOSK)
+    if saved is None:
+        return see_other(_start(request, clinic))
+    document = portal.receipts.find(clinic, saved.receipt).document
+    seen = portal.clinics.decided_under(clinic, document["notice"])
+    lang = language(request, seen)
+    page = _Done(request, seen, document, lang, saved)
+    try:
+        if first(fields, "again"):
+            ask_again(portal, clinic, saved.receipt, lang=lang, visitor=visitor(request), now=now)
+            return page.show(again=True)
+        tried = try_code(request, clinic, saved.receipt, fields)
+    except TooManyError as error:
+        answer = page.show(wait=error.minutes)
+        answer.status_code = 429
+        answer.headers.update(retry_after(error))
+        return answer
+    if isinstance(tried, FieldError):
+        answer = page.show(faults=(tried,))
+        answer.status_code = 422
+        return answer
+    return _Done(request, seen, tried.document, lang, saved._replace(phone="")).show()
+
+
 def _done(request: Request, result: FormResult) -> Response:
     """Show what was recorded and how to keep the receipt.
 
     Nothing of it to who sends the form again much later.
     """
-    clinic, decision, document = result.clinic, result.decision, result.receipt.document
+    clinic, decision = result.clinic, result.decision
     if result.recorded_before > SENT_AGAIN_WITHIN:
         return see_other(_start(request, clinic.id))
-    given = {question: {"answer": answer} for question, answer in decision.answers.items()}
-    answers = {answer.value for answer in decision.answers.values()}
-    base = base_url(request, get_portal().settings.public_url)
-    receipt = f"{base}/{clinic.id}/receipts/{decision.receipt_id}?lang={result.lang}"
-    filled = {
-        "said": clinic.describe_answers(given),
-        "agreed": "yes" in answers,
-        "certain": certainly_waits(clinic, document, decision.recorded_at),
-        "withdrawn": answers == {"withdraw"},
-        "number": decision.receipt_id,
-        "reference": reference(decision.receipt_id),
-        "at": document["effective_at"],
-        "when": format_time(document["effective_at"], result.lang, clinic.country),
-        "told": result.reachable,
-        "drawing": qr.drawing(receipt),
-        "root": mount(request),
-        "kept_query": _kept_query(request),
-    }
-    return html(render("pages/kiosk/done.html", result.lang, clinic=clinic, **filled))
+    # The form's own answers and number: others would show what happened to a contact since.
+    given = {question: {"answer": answer.value} for question, answer in decision.answers.items()}
+    document = result.receipt.document
+    decided = document["decisions"]
+    own = {each: {**entry, **given[each]} for each, entry in decided.items() if each in given}
+    document = {**document, "id": decision.receipt_id, "decisions": {**given, **own}}
+    page = _Done(request, clinic, document, result.lang, saved_form(result))
+    return page.show(told=result.reachable)
+
+
+class _Done(NamedTuple):
+    """What the last page is about: a receipt, and what its sender may see of the form."""
+
+    request: Request
+    clinic: Clinic
+    document: Mapping[str, Any]
+    lang: str
+    saved: SavedForm | None
+
+    def show(
+        self,
+        *,
+        told: bool = False,
+        again: bool = False,
+        wait: int = 0,
+        faults: Sequence[FieldError] = (),
+    ) -> Response:
+        """Show the page; `told` says that the contact is written to."""
+        portal, clinic, document = get_portal(), self.clinic, self.document
+        root, kept = mount(self.request), _kept_query(self.request)
+        viewed = view_receipt(clinic, document, portal.clock())
+        mend = None
+        if self.saved and viewed["kind"] in {"waits", "unsure"}:
+            address = f"{root}/{clinic.id}/kiosk?lang={self.lang}{kept}"
+            mend = way_to_mend(KIOSK_PAGE, clinic, self.request, document, address)
+        base = base_url(self.request, portal.settings.public_url)
+        receipt = f"{base}/{clinic.id}/receipts/{document['id']}?lang={self.lang}"
+        page = render(
+            "pages/kiosk/done.html",
+            self.lang,
+            clinic=clinic,
+            **viewed,
+            saved=self.saved,
+            token=self.saved.to_token(clinic.id) if self.saved else "",
+            mend=mend,
+            told=told,
+            again=again,
+            wait=wait,
+            faults=faults,
+            number=document["id"],
+            reference=reference(document["id"]),
+            at=document["effective_at"],
+            when=format_time(document["effective_at"], self.lang, clinic.country),
+            drawing=qr.drawing(receipt),
+            root=root,
+            kept_query=kept,
+        )
+        return _with_policy(html(page))
 
 
 def _unless_forgotten(request: Request, template: str, clinic: str, answer: Response) -> Response:
