@@ -32,7 +32,6 @@ def test_a_yes_confirmed_by_a_text_message_is_taken_back_with_less(
     visit.phone.open(f"/{clinic_id}?lang={visit.phone.lang}")
     giving, number = visit.give(SMS), receipt_shown(visit.phone)
     assert local_stack.states(clinic_id, subject)[SMS] == "pending"
-    visit.follow("I have a code from a text message")
     arrived(local_stack, visit.patient.phone)
     secret = local_stack.in_process.clinics.key(clinic_id).link_secret()
     visit.fill("code", short_code(secret, number, Contact(ContactKind.PHONE, visit.patient.phone)))

@@ -107,7 +107,7 @@ def test_a_patient_who_says_no_to_everything_need_not_say_who_they_are(
     visit = _visit(phone("lv"), a_clinic(RIGA))
     visit.answer(dict.fromkeys(visit.clinic.questions, "no"))
     visit.phone.send("Save my answers")
-    number = visit.phone.page.locator("dd.mono").first.inner_text()
+    number = visit.phone.page.locator("span.mono").first.inner_text()
     assert f'"id":"{number}"' in local_stack.call(RIGA, f"receipts/{number}").decode()
 
 

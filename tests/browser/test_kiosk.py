@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Error, expect
 
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import short_code
 from chalicelib.domain.rate_limits import CONTACT
 from infra.build.tools import chromium
 from tests.browser.conftest import ARGUMENTS, Handing, note_effort
@@ -23,9 +25,10 @@ from tests.browser.visit import (
     follow_letters,
 )
 from tests.browser.words import texts_of_others, translated
-from tests.cast import RIGA, TBILISI
+from tests.cast import RIGA
 from tests.codes import code_in
 from tests.conftest import LocalStack
+from tests.package.test_messages import arrived
 
 pytestmark = pytest.mark.browser
 
@@ -81,8 +84,8 @@ def press(visit: Visit, message: str) -> None:
 def save(visit: Visit) -> str:
     """Send the answers; give the receipt's number."""
     press(visit, "Save my answers")
-    expect(visit.phone.page.locator(".done")).to_be_visible()
-    return visit.phone.page.locator("dd.mono").inner_text()
+    expect(visit.phone.page.locator(".ref")).to_be_visible()
+    return visit.phone.page.locator("span.mono").first.inner_text()
 
 
 def leave(tablet: Phone) -> None:
@@ -104,7 +107,7 @@ def nothing_of(tablet: Phone, visit: Visit, number: str = "") -> None:
     ):
         assert secret not in page
         assert secret not in tablet.page.url
-    assert tablet.page.locator(".done").count() == 0
+    assert tablet.page.locator(".ref").count() == 0
     assert tablet.page.evaluate(_TYPED) == []
 
 
@@ -242,18 +245,49 @@ def test_an_idle_page_warns_waits_as_often_as_asked_and_clears_itself(
 
 def test_the_receipt_goes_by_itself_sooner_and_with_the_same_warning(phone: Handing) -> None:
     """Whoever walks off leaves nothing on the screen, though they forgot to press the button."""
-    tablet = phone("ka", **TABLET)
+    tablet = phone("lv", **TABLET)
     tablet.page.clock.install()
-    tablet.open(f"/{TBILISI}/kiosk")
-    visit = begin(tablet, a_clinic(TBILISI), "ka")
+    tablet.open(f"/{RIGA}/kiosk")
+    visit = begin(tablet, a_clinic(RIGA), "lv")
     stand_still(tablet)
     fill(visit)
     number = save(visit)
     tablet.page.clock.run_for(RECEIPT + 2_000)
     tablet.page.locator("[data-more]").tap()
-    expect(tablet.page.locator(".done")).to_be_visible()
+    expect(tablet.page.locator(".ref")).to_be_visible()
     tablet.page.clock.run_for(RECEIPT + COUNTDOWN + 2_000)
     expect(tablet.page.locator(".way").first).to_be_visible()
+    nothing_of(tablet, visit, number)
+
+
+def test_a_patient_with_a_phone_alone_leaves_with_everything_in_force(
+    phone: Handing, local_stack: LocalStack
+) -> None:
+    """The code comes to their phone and is typed on the tablet; the next person sees none of it."""
+    tablet = phone("lv", **TABLET)
+    tablet.open(f"/{RIGA}/kiosk")
+    visit = begin(tablet, a_clinic(RIGA), "lv")
+    visit.answer({"newsletter.sms": "yes"})
+    visit.write(["phone"])
+    if visit.clinic.age_minimum:
+        visit.tick("adult")
+    number = save(visit)
+    subject = visit.patient.known_by("phone")
+    assert local_stack.states(RIGA, subject)["newsletter.sms"] == "pending"
+    tablet.check(f"{RIGA}-kiosk-code")
+    arrived(local_stack, visit.patient.phone)
+    secret = local_stack.in_process.clinics.key(RIGA).link_secret()
+    code = short_code(secret, number, Contact(ContactKind.PHONE, visit.patient.phone))
+    visit.fill("code", "123")
+    press(visit, "Confirm")
+    expect(tablet.page.locator("#errors")).to_be_focused()
+    visit.fill("code", code)
+    press(visit, "Confirm")
+    expect(tablet.page.locator(".good-box")).to_be_visible()
+    expect(tablet.page.locator(".wait-box")).to_have_count(0)
+    tablet.check(f"{RIGA}-kiosk-confirmed")
+    assert local_stack.states(RIGA, subject)["newsletter.sms"] == "granted"
+    leave(tablet)
     nothing_of(tablet, visit, number)
 
 
@@ -313,7 +347,7 @@ def test_a_yes_is_taken_back_at_the_tablet(
     back.patient = visit.patient
     back.write([back.contact])
     press(back, "Stop everything")
-    expect(tablet.page.locator(".done")).to_be_visible()
+    expect(tablet.page.locator(".ref")).to_be_visible()
     assert local_stack.states(clinic_id, visit.subject)[agreed] == "withdrawn"
     note_effort(request, f"{clinic_id} kiosk", visit.effort, back.effort)
     leave(tablet)
@@ -335,7 +369,7 @@ def test_enter_on_a_ticked_purpose_stops_that_and_no_more(
     tablet.page.locator('[name=purpose][value="newsletter.email"]').check()
     tablet.page.locator("#email").fill(visit.patient.email)
     tablet.page.keyboard.press("Enter")
-    expect(tablet.page.locator(".done")).to_be_visible()
+    expect(tablet.page.locator(".ref")).to_be_visible()
     states = local_stack.states(RIGA, visit.patient.known_by("email"))
     assert (states["newsletter.email"], states["testimonials.text"]) == ("withdrawn", "pending")
 

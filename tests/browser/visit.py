@@ -202,7 +202,7 @@ class Visit:
 
     def confirm(self) -> None:
         """Say on the page a message led to that it was oneself, and send that."""
-        self.phone.page.locator('.tick:has(input[name="sure"][value="yes"])').click()
+        self.phone.page.locator('.tick:has(input[name="sure"][value="all"])').click()
         self.effort.taps += 1
         self.send("Send my answer")
 
@@ -253,7 +253,7 @@ def follow_letters(visit: Visit, stack: LocalStack, number: str | None = None) -
 
 def receipt_shown(phone: Phone) -> str:
     """Give the number of the receipt on the screen."""
-    return phone.page.locator("dd.mono").first.inner_text()
+    return phone.page.locator("span.mono").first.inner_text()
 
 
 def every_other(clinic: Clinic) -> dict[str, str]:
