@@ -149,7 +149,7 @@ def test_a_patient_unsubscribes_with_a_tick_and_a_button(
     _check(visit.phone, clinic, "24-unsubscribe")
     visit.effort = Effort()
     _tick(visit, "purpose", address)
-    visit.send("Stop only what I ticked")
+    visit.send("Stop what I ticked")
     _check(visit.phone, clinic, "25-unsubscribed")
     assert local_stack.states(clinic_id, visit.patient.known_by("email"))[address] == "withdrawn"
     note_effort(request, f"{clinic_id} {lang} mail: unsubscribe", giving, visit.effort)

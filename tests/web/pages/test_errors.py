@@ -110,6 +110,9 @@ def _of_forms(client: Client, program: Program) -> Refusals:
         stop = f"/{program.clinic}{place}/withdraw?lang=en"
         state = open_page(client, stop).fields["state"]
         yield f"stop at {place}", client.post(stop, {"state": state, "enter": "no"}), GOES_ON
+    for brought in ("", "no receipt"):
+        sent = client.post("/verify?lang=en", {"receipt": brought})
+        yield f"verify {brought}", sent, "Nothing you send here is kept."
     page = f"/{program.clinic}/link?lang=en"
     state = open_page(client, page).fields["state"]
     sent = client.post(page, {"state": state, "email": "anna@"})
