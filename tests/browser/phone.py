@@ -26,8 +26,8 @@ SCREEN = {"width": 390, "height": 844}
 PATIENCE = 60_000
 """For how many milliseconds something is waited for: a busy machine is no fault of the page."""
 
-_AXE = Axe()
-_RULES = {
+AXE = Axe()
+RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
@@ -143,7 +143,7 @@ class Phone:
         return faults
 
     def _barriers(self) -> list[str]:
-        found = _AXE.run(self.page, options=_RULES).response["violations"]
+        found = AXE.run(self.page, options=RULES).response["violations"]
         return [
             f"axe {each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found
         ]
