@@ -75,6 +75,19 @@ TIMES = {
     "ka": {"one": "-ჯერ", "other": "-ჯერ"},
     "ru": {"one": "раз", "few": "раза", "many": "раз"},
 }
+TOPICS = {
+    "en": {"one": "topic", "other": "topics"},
+    "lv": {"one": "tēma", "other": "tēmas", "zero": "tēmas"},
+    "lt": {"one": "tema", "few": "temos", "other": "temų"},
+    "ka": {"one": "თემა", "other": "თემა"},
+    "ru": {"one": "тема", "few": "темы", "many": "тем"},
+}
+ABOUT_MINUTES = {
+    **MINUTES,
+    "lv": {"one": "minūte", "other": "minūtes", "zero": "minūtes"},
+    "ru": {"one": "минуты", "few": "минут", "many": "минут"},
+}
+NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
     "Tick that you are at least": AGES,
@@ -83,6 +96,9 @@ AFTER_A_NUMBER = {
     **{f"Your Yes is in force for %(count)s {unit}.": words for unit, words in LASTING.items()},
     "Too many tries.": MINUTES,
     "%(count)s time that day": TIMES,
+    "%(count)s topic": TOPICS,
+    "about %(count)s minute": ABOUT_MINUTES,
+    "and %(count)s more": NO_WORD,
 }
 
 
@@ -141,13 +157,15 @@ def test_a_word_after_a_number_has_the_form_of_that_number(
     lang: str, singular: str, plural: str
 ) -> None:
     """At 21 a Russian reads “21 год”, a Latvian “21 gads”."""
-    [words] = [words for start, words in AFTER_A_NUMBER.items() if singular.startswith(start)]
+    found = [words for start, words in AFTER_A_NUMBER.items() if singular.startswith(start)]
+    assert len(found) == 1, f"say in AFTER_A_NUMBER which words follow the number in {singular!r}"
+    [words] = found
     category = Locale.parse(lang).plural_form
     for number in NUMBERS:
         sentence = catalog(lang).ngettext(singular, plural, number)
         written = sentence % {"years": number, "count": number}
         word = words[lang][category(number)]
-        joined = f"{number}{word}" if word.startswith("-") else f"{number} {word}"
+        joined = f"{number}{word}" if word.startswith("-") else f"{number} {word}".rstrip()
         assert re.search(rf"\b{joined}\b", written), (number, written)
 
 
