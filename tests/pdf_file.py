@@ -19,6 +19,10 @@ INLINE = {"a", "b", "strong", "span", "em", "i", "small", "time", "code", "input
 IN_A_LINE = {"Span", "Link", "Code", "Quote", "Reference"}
 """Structure types that part no words (ISO 32000-1, 14.8.4.4)."""
 
+PEN_LINE = 1.2
+"""How thick a line to write on is at least as pdfium measures it, twice its stroke, in points; the
+rules of a table are thinner."""
+
 VOID = {"br", "hr", "input", "meta", "link", "img"}
 
 
@@ -90,14 +94,14 @@ class PdfFile:
         return [code.text for page in pages for code in codes_in(page)]
 
     def pen_lines(self, page: int) -> list[float]:
-        """How high on a page the lines to write on are: ruled in the colour of their labels."""
-        found, colour = [], ""
-        for operands, operator in _operations(self.reader, self.reader.pages[page]):
-            if operator == b"rg":
-                colour = " ".join(str(part) for part in operands)
-            elif operator == b"re" and colour == "0.3 0.38 0.38" and float(operands[2]) > 60:
-                found.append(float(operands[1]))
-        return found
+        """How high on a page the lines to write on are, from the lowest: the thickest rules."""
+        found = []
+        for mark in self.pixels[page].get_objects():
+            left, bottom, right, top = mark.get_bounds()
+            is_path = mark.type == pypdfium2.raw.FPDF_PAGEOBJ_PATH
+            if is_path and right - left > 60 and PEN_LINE <= top - bottom < 2 * PEN_LINE:
+                found.append((bottom + top) / 2)
+        return sorted(found)
 
     def fonts(self) -> list[Any]:
         """The fonts of the first page."""

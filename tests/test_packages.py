@@ -155,11 +155,17 @@ def test_every_error_belongs_to_a_family() -> None:
 
 
 def test_nothing_loads_what_makes_paper_before_paper_is_asked_for() -> None:
-    """A patient who only wants to answer does not wait for fonts."""
-    paper = ("chalicelib.receipts.formats.", "chalicelib.presentation.pdf.")
+    """A patient who only wants to answer does not wait for a press."""
+    makes_paper = (
+        "chalicelib.receipts.formats.",
+        "chalicelib.notices.paper_form",
+        "chalicelib.presentation.print_content",
+        "chalicelib.presentation.typesetting",
+        "chalicelib.store.press_function",
+    )
     light = ("chalicelib.receipts.formats.registry", "chalicelib.receipts.formats.issued")
     for module in MODULES:
-        if module.parent.name in {"formats", "pdf"}:
+        if module.parent.name == "formats" or module.name == "paper_form.py":
             continue
         loaded = {
             f"{node.module}.{name.name}" if isinstance(node, ast.ImportFrom) else name.name
@@ -168,8 +174,15 @@ def test_nothing_loads_what_makes_paper_before_paper_is_asked_for() -> None:
             for name in node.names
         }
         assert not [
-            name for name in loaded if name.startswith(paper) and not name.startswith(light)
+            name for name in loaded if name.startswith(makes_paper) and not name.startswith(light)
         ], module
+
+
+def test_what_sets_papers_imports_nothing_of_the_portal() -> None:
+    """The function that prints is made of one module: whoever broke into it finds nothing else."""
+    assert not [
+        name for name in imports(Path("presentation/typesetting.py")) if "chalicelib" in name
+    ]
 
 
 def test_packages_are_found_by_their_place_alone() -> None:

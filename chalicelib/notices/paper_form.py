@@ -1,19 +1,32 @@
-"""The consent form on paper: a notice's questions with boxes and lines for a pen.
+"""What a clinic prints of a notice: the consent form for a pen, and the full notice to read.
 
-A QR code binds it to the version of the notice.
+A QR code binds the form to the version of the notice.
 """
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
 
 from chalicelib.domain.clinic import Clinic
 from chalicelib.presentation.authorities import authorities
+from chalicelib.presentation.press import Paper, brand_values
+from chalicelib.presentation.print_content import read_paper
 from chalicelib.presentation.templates import render
 
 
-def write(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
-    """Write the form of a notice in a language, as HTML for `presentation.pdf.document.write`.
+def write_form(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> Paper:
+    """Write the form of a notice in a language: the notice's questions, boxes and lines for a pen.
 
     `sha256` names the consent page of the same version and language, for whoever enters what was
     signed.
     """
+    page = form_page(clinic, lang, base_url=base_url, sha256=sha256)
+    return _paper("form", clinic, page)
+
+
+def form_page(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
+    """Write what the form says, as HTML for `presentation.print_content`."""
     return render(
         "paper/form.html",
         lang,
@@ -23,3 +36,37 @@ def write(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
         notice=f"{base_url}/{clinic.id}/notices/{clinic.version}?lang={lang}",
         sha256=sha256,
     )
+
+
+def write_notice(
+    clinic: Clinic,
+    lang: str,
+    *,
+    article: str,
+    sha256: str,
+    times: Mapping[str, Any],
+    base_url: str,
+) -> Paper:
+    """Write the full notice of a version in a language.
+
+    `article` is its text as it was rendered when it was published, `sha256` the fingerprint of
+    that, and `times` say when it is or was in force (`presentation.notice_times`).
+    """
+    page = render(
+        "paper/notice.html",
+        lang,
+        clinic=clinic,
+        article=Markup(article),  # noqa: S704 - rendered by the portal, see edition.py
+        sha256=sha256,
+        root=base_url,
+        **times,
+    )
+    return _paper("notice", clinic, page)
+
+
+def _paper(template: str, clinic: Clinic, page: str) -> Paper:
+    """Give a page to the press, dated by the day from which the text is in force: as long as the
+    text is the same, the file is.
+    """
+    at = f"{clinic.since or clinic.effective}T00:00:00.000Z"
+    return Paper(template, {**read_paper(page), "at": at, "brand": brand_values(clinic.brand)})

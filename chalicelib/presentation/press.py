@@ -6,6 +6,7 @@ The Lambda function `press` is another (`store.press_function`): what serves pag
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from chalicelib.domain.brand import Brand
 from chalicelib.domain.errors import PressUnavailableError
 
 
@@ -44,3 +45,20 @@ class PressInProcess:
             return typeset(template, values)
         except (ImportError, RuntimeError) as error:
             raise PressUnavailableError(type(error).__name__) from error
+
+
+def brand_values(brand: Brand) -> dict[str, Any]:
+    """Give a clinic's colour and logo as `templates/print/look.typ` takes them (`brand`)."""
+    logo = brand.logo
+    return {
+        "colour": brand.link,
+        "fill": brand.fill,
+        "on_fill": brand.on_fill,
+        "logo": logo
+        and {
+            "format": logo.media_type.removeprefix("image/").removesuffix("+xml"),
+            "content": {"base64": logo.content},
+            "width": logo.width,
+            "height": logo.height,
+        },
+    }

@@ -65,21 +65,40 @@ class _Reader(HTMLParser):
         self._open[-1].children.append(data)
 
 
+def read_paper(html: str) -> dict[str, Any]:
+    """Read a page of `templates/paper/`: its language, title, footer and blocks by those names."""
+    tree = _parse(html)
+    return {
+        "lang": _first(tree, "html").attributes["lang"],
+        "title": _text_of(_first(tree, "title")).strip(),
+        "footer": _text_of(_first(tree, "footer")).strip(),
+        "blocks": _with_levels(_blocks(tree)),
+    }
+
+
 def read_blocks(html: str) -> list[Block]:
-    """Read what stands in a page, in its order; text directly in a container is a paragraph."""
-    return _blocks(_parse(html))
+    """Read what stands in HTML, in its order; text directly in a container is a paragraph."""
+    return _with_levels(_blocks(_parse(html)))
 
 
-def read_footer(html: str) -> str:
-    """Read the words of the page's footer."""
-    footers = [each for each in _all(_parse(html)) if each.tag == "footer"]
-    return _SPACES.sub(" ", " ".join(map(_words, footers))).strip()
+def _with_levels(blocks: list[Block]) -> list[Block]:
+    """Let no heading be more than one level below the one before it (ISO 14289-1, 7.4.2)."""
+    level = 0
+    for heading in _headings(blocks):
+        level = heading["level"] = min(heading["level"], level + 1)
+    return blocks
 
 
-def read_title(html: str) -> str:
-    """Read the page's title."""
-    titles = [each for each in _all(_parse(html)) if each.tag == "title"]
-    return _SPACES.sub(" ", _words(titles[0])).strip()
+def _headings(blocks: list[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if block["kind"] == "heading":
+            yield block
+        for inside in [block, *block.get("items", [])]:
+            yield from _headings(inside.get("blocks", []))
+
+
+def _first(tree: _Element, tag: str) -> _Element:
+    return next(each for each in _all(tree) if each.tag == tag)
 
 
 def _parse(html: str) -> _Element:

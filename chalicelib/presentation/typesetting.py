@@ -50,7 +50,7 @@ def typeset(template: str, values: Mapping[str, Any]) -> bytes:
         ignore_system_fonts=True,
         sys_inputs={"values": json.dumps(_shown(values))},
         pdf_standards=["ua-1"],
-        timestamp=datetime.fromisoformat(values["at"]),
+        timestamp=datetime.fromisoformat(values["at"]).replace(microsecond=0),
     )
     return written
 
@@ -70,8 +70,11 @@ def _fonts() -> "typst.Fonts":
 def _shown(value: Any) -> Any:
     """Give values as they can be shown: composed (Unicode NFC), without steering characters.
 
-    A line break has a space before it: a reader would join the words around it.
+    A line break has a space before it: a reader would join the words around it. Bytes, such as a
+    logo's, come as ``{"base64": …}``.
     """
+    if isinstance(value, Mapping) and value.keys() == {"base64"}:
+        return list(base64.b64decode(value["base64"]))
     if isinstance(value, Mapping):
         return {name: _shown(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -96,8 +96,8 @@ def write_copy(
     """Write a receipt in one of the `FORMATS`.
 
     Raises UnknownFormatError (also for a format that needs full access), UnsignedError while the
-    signature that the format holds is still to come, and FormatCannotExpressError where it has no
-    way to say what the receipt says.
+    signature that the format holds is still to come, FormatCannotExpressError where it has no way
+    to say what the receipt says, and PressUnavailableError where nothing can be printed right now.
     """
     from chalicelib.receipts.formats import registry  # noqa: PLC0415 - no form needs it
     from chalicelib.receipts.formats.issued import IssuedReceipt  # noqa: PLC0415 - as above
@@ -126,7 +126,7 @@ def write_copy(
         disclosures=disclosures,
         shown_page=shown_page,
     )
-    return registry.write(issued, chosen)
+    return registry.write(issued, chosen, portal.press)
 
 
 def write_copy_for_program(

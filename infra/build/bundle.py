@@ -1,4 +1,5 @@
-"""Builds what is deployed: `build/deployment.zip` and `build/sam.json`.
+"""Builds what is deployed: `build/deployment.zip` and `build/sam.json`; and, for the function that
+prints, `build/press.zip` and `build/press-layer.zip` (`infra.build.press`).
 
 `chalice package` zips `app.py`, `chalicelib/`, `vendor/` and the requirements as it finds them. So
 the project is copied to `build/stage` with the pinned and trimmed requirements in `vendor/`, beside
@@ -33,9 +34,11 @@ import yaml
 
 from infra.build.catalogs import compile_catalogs
 from infra.build.dependencies import NotInstalledError, dependencies
+from infra.build.press import REQUIREMENTS, build_press
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = "portal"
+OUTPUTS = ("deployment.zip", "press.zip", "press-layer.zip", "sam.json")
 OLDEST, NEWEST = (3, 11), (3, 13)
 # SnapStart restores functions in Python from this version on.
 # https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
@@ -51,13 +54,19 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SOURCES = (
     "app.py",
     "requirements.txt",
+    REQUIREMENTS,
     "chalicelib",
     "templates",
     "locales",
     ".chalice",
     "infra/template.yaml",
 )
-_BUILDERS = ("infra/build/bundle.py", "infra/build/dependencies.py", "infra/build/catalogs.py")
+_BUILDERS = (
+    "infra/build/bundle.py",
+    "infra/build/dependencies.py",
+    "infra/build/catalogs.py",
+    "infra/build/press.py",
+)
 _LEFT_OUT = frozenset({"__pycache__", "deployments", "deployed"})
 _COMPILE_TEMPLATES = """
 from pathlib import Path
@@ -136,7 +145,7 @@ def _build_if_changed(root: Path, build: Path, target: PythonVersion) -> None:
     interpreter = find_interpreter(target)
     fingerprint = _fingerprint(root, interpreter)
     stamp = build / "fingerprint"
-    outputs = (build / "deployment.zip", build / "sam.json")
+    outputs = [build / name for name in OUTPUTS]
     built = all(path.exists() for path in (*outputs, stamp))
     if interpreter is None:
         print(without_bytecode(target), file=sys.stderr, flush=True)
@@ -145,6 +154,7 @@ def _build_if_changed(root: Path, build: Path, target: PythonVersion) -> None:
     stamp.unlink(missing_ok=True)
     _lay_out(root, build, target)
     _package(root, build)
+    _build_press(root, build, target)
     _rewrite_zip(build / "packaged/deployment.zip", build / "deployment.zip", target, interpreter)
     packaged = yaml.safe_load((build / "packaged/sam.yaml").read_text())
     template = everything_to_the_function(packaged)
@@ -152,6 +162,13 @@ def _build_if_changed(root: Path, build: Path, target: PythonVersion) -> None:
     text = json.dumps(template, indent=1, ensure_ascii=False) + "\n"
     (build / "sam.json").write_text(text)
     stamp.write_text(fingerprint)
+
+
+def _build_press(root: Path, build: Path, target: PythonVersion) -> None:
+    try:
+        build_press(root, build, str(target))
+    except NotInstalledError as error:
+        raise NotBuiltError(str(error)) from error
 
 
 def find_interpreter(target: PythonVersion) -> str | None:
@@ -226,7 +243,7 @@ def through_the_alias(template: dict[str, Any]) -> dict[str, Any]:
 def for_python(template: dict[str, Any], target: PythonVersion) -> dict[str, Any]:
     """Let the functions run in the Python of the bundle; SnapStart goes where that has none."""
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
+        if resource["Type"] in {"AWS::Serverless::Function", "AWS::Lambda::Function"}:
             resource["Properties"]["Runtime"] = target.runtime
     if not target.restores:
         del template["Resources"]["APIHandler"]["Properties"]["SnapStart"]
@@ -388,10 +405,10 @@ def main() -> int:
     except NotBuiltError as error:
         print(error, file=sys.stderr)
         return 1
-    size = (build / "deployment.zip").stat().st_size
     folder = build.relative_to(ROOT)
-    print(f"{folder}/deployment.zip ({size / 1_000_000:.1f} MB)", end=" ")
-    print(f"and {folder}/sam.json are ready, for Python {target}.")
+    for name in OUTPUTS:
+        print(f"{folder}/{name} ({(build / name).stat().st_size / 1_000_000:.1f} MB)", end=", ")
+    print(f"for Python {target}.")
     return 0
 
 

@@ -109,14 +109,14 @@ def dependencies(requirements: Path, build: Path, version: str) -> Path:
     if not finished.exists():
         shutil.rmtree(finished.parent, ignore_errors=True)
         unfinished = finished.with_suffix(".part")
-        _install(requirements, unfinished, version)
+        install(requirements, unfinished, version)
         trim(unfinished)
         unfinished.rename(finished)
     return finished
 
 
-def _install(requirements: Path, target: Path, version: str) -> None:
-    """Let pip unpack the wheels for Lambda.
+def install(requirements: Path, target: Path, version: str) -> None:
+    """Let pip unpack the wheels for Lambda into a folder; raise NotInstalledError.
 
     These are for x86_64 and a C library no newer than that of Lambda's Python 3.11.
     """

@@ -37,7 +37,7 @@ def suitable_python():
 def wanted():
     """Return a hash of what the environment is made from."""
     digest = hashlib.sha256()
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-press.txt", "requirements-dev.txt"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()

@@ -60,6 +60,9 @@ PARAMETERS = {
 RELEASE = "Release"
 """The parameter that names what is deployed (infra/template.yaml)."""
 
+_OF_A_FILE = {"AWS::Lambda::Function": "Code", "AWS::Lambda::LayerVersion": "Content"}
+"""Where resources that chalice does not write name the file of the build that they are made of."""
+
 BUNDLES = "consent-portal-bundles"
 """The stack that owns the bucket from which all portals of an account and region are deployed."""
 
@@ -107,8 +110,12 @@ class Deployer:
         A parameter that is not given keeps the value it has.
         """
         bucket = self._bucket()
-        code = self._upload(bucket, (build / "deployment.zip").read_bytes(), "zip")
-        template = with_code(json.loads((build / "sam.json").read_text()), code)
+        built = json.loads((build / "sam.json").read_text())
+        uploaded = {
+            name: self._upload(bucket, (build / name).read_bytes(), "zip")
+            for name in files_of(built)
+        }
+        template = with_code(built, uploaded)
         written = self._upload(bucket, json.dumps(template, separators=(",", ":")).encode(), "json")
         chosen = self._kept_parameters(stack, template) | parameters
         if RELEASE in template["Parameters"]:
@@ -247,14 +254,46 @@ def release(template: dict[str, Any], parameters: Mapping[str, str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def with_code(template: dict[str, Any], code: Uploaded) -> dict[str, Any]:
-    """Return the template with the uploaded code for every function, instead of the local file."""
-    uri = {"Bucket": code.bucket, "Key": code.key, "Version": code.version}
+def files_of(template: Mapping[str, Any]) -> list[str]:
+    """Return the names of the files of the build that a template's functions and layers are made
+    of.
+    """
+    return sorted({_file_of(resource) for resource in template["Resources"].values()} - {""})
+
+
+def with_code(template: dict[str, Any], uploaded: Mapping[str, Uploaded]) -> dict[str, Any]:
+    """Return the template with the uploaded file for every function and layer, by the name of the
+    file of the build.
+    """
     placed = copy.deepcopy(template)
     for resource in placed["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = dict(uri)
+        if not (name := _file_of(resource)):
+            continue
+        file, properties = uploaded[name], resource["Properties"]
+        if resource["Type"] in _OF_A_FILE:
+            properties[_OF_A_FILE[resource["Type"]]] = {
+                "S3Bucket": file.bucket,
+                "S3Key": file.key,
+                "S3ObjectVersion": file.version,
+            }
+        else:
+            properties["CodeUri"] = {
+                "Bucket": file.bucket,
+                "Key": file.key,
+                "Version": file.version,
+            }
     return placed
+
+
+def _file_of(resource: Mapping[str, Any]) -> str:
+    """Return the name of the file of the build that a resource is made of; empty for another
+    resource.
+    """
+    if resource["Type"] == "AWS::Serverless::Function":
+        return str(resource["Properties"]["CodeUri"]).removeprefix("./")
+    if resource["Type"] in _OF_A_FILE:
+        return str(resource["Properties"][_OF_A_FILE[resource["Type"]]]["S3Key"])
+    return ""
 
 
 def main(arguments: list[str]) -> int:

@@ -353,6 +353,33 @@ def test_what_answers_requests_may_not_say_which_keys_are_the_portals() -> None:
     assert not allowed(API, TableRequest("dynamodb:PutItem", an_item("jwk_key"), frozenset()))
 
 
+def test_what_prints_may_write_its_log_and_nothing_else() -> None:
+    """Whoever broke into the press by a text it sets would find no table, no key and no name."""
+    resources = template()["Resources"]
+    press, role = resources["Press"]["Properties"], resources["PressRole"]["Properties"]
+    assert press["Role"] == {"GetAtt": "PressRole.Arn"}
+    [own] = role["Policies"]
+    [granted] = own["PolicyDocument"]["Statement"]
+    assert granted["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert granted["Resource"] == {"GetAtt": "PressLog.Arn"}
+    assert "ManagedPolicyArns" not in role
+    assert "Environment" not in press
+    assert resources["Press"]["Type"] == "AWS::Lambda::Function"  # the Globals of SAM reach it not
+
+
+def test_what_answers_requests_may_have_papers_set_and_call_no_other_function() -> None:
+    """A page reaches the press, and nothing reaches it but the pages."""
+    for function in FUNCTIONS:
+        called = [
+            each["Resource"]
+            for each in policy(function)
+            if "lambda:InvokeFunction" in each["Action"]
+        ]
+        assert called == ([{"Fn::GetAtt": ["Press", "Arn"]}] if function == API else [])
+    variables = template()["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
+    assert variables["PRESS_FUNCTION"] == {"Ref": "Press"}
+
+
 @pytest.mark.parametrize("function", SENDS)
 def test_mail_goes_out_from_one_address_and_text_messages_to_phones_alone(function: str) -> None:
     """A function that sends can neither speak in another's name nor publish to a topic."""

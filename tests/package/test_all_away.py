@@ -83,7 +83,7 @@ def test_a_withdrawal_needs_nothing_that_makes_paper(
             for name in [
                 name
                 for name in sys.modules
-                if name.startswith(("chalicelib.receipts.formats", "chalicelib.presentation.pdf"))
+                if name.startswith(("chalicelib.receipts.formats", "chalicelib.presentation.press"))
             ]:
                 broken.setitem(sys.modules, name, None)
             broken.setitem(sys.modules, "chalicelib.receipts.formats", None)

@@ -1,4 +1,4 @@
-"""A receipt for people: answers, proof and the text, on a page that loads nothing, or as PDF.
+"""A receipt for people: answers, proof and the text, on a page that loads nothing, or on paper.
 
 A patient takes it home, where others may find it. So it shows the answers, and neither the states
 they led to, nor the number in the chain, nor the subject: these would show that somebody was a
@@ -12,7 +12,8 @@ from chalicelib.domain.clinic import Question
 from chalicelib.domain.confirmation import certainly_waits, is_by_program_link
 from chalicelib.presentation import qr
 from chalicelib.presentation.i18n import format_time, format_when
-from chalicelib.presentation.pdf import document as pdf
+from chalicelib.presentation.press import Paper, brand_values
+from chalicelib.presentation.print_content import read_paper
 from chalicelib.presentation.templates import render
 from chalicelib.receipts.formats.issued import IssuedReceipt
 from chalicelib.receipts.formats.shown_text import visible_text
@@ -24,9 +25,11 @@ def write_html(issued: IssuedReceipt) -> bytes:
     return _page(issued).encode()
 
 
-def write_pdf(issued: IssuedReceipt) -> bytes:
-    """Write the receipt as PDF: the same bytes for the same page, dated by the receipt."""
-    return pdf.write(_page(issued), at=issued.receipt.document["recorded_at"])
+def write_paper(issued: IssuedReceipt) -> Paper:
+    """Write the receipt for the press, with the words of the page; it is dated by the receipt."""
+    dated = {"at": issued.receipt.document["recorded_at"]}
+    brand = {"brand": brand_values(issued.clinic.brand)}
+    return Paper("receipt", {**read_paper(_page(issued)), **dated, **brand})
 
 
 def _page(issued: IssuedReceipt) -> str:

@@ -1,8 +1,8 @@
 """The formats a receipt can be written in; `docs/formats.md` says what each leaves out.
 
-A writer is a function of an `IssuedReceipt` that gives bytes, or a value that is then written as
-JSON. Its module is loaded when its format is asked for, and no sooner: making a PDF loads fonts,
-which a patient who answers does not need.
+A writer is a function of an `IssuedReceipt` that gives bytes, a `Paper` that the press then sets as
+PDF, or a value that is then written as JSON. Its module is loaded when its format is asked for, and
+no sooner: a patient who answers does not need it.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.receipts.errors import UnknownFormatError
 
 if TYPE_CHECKING:
+    from chalicelib.presentation.press import Press
     from chalicelib.receipts.formats.issued import IssuedReceipt
 
 
@@ -78,7 +79,7 @@ FORMATS: Mapping[str, Format] = {
     ),
     "pdf": Format(
         "PDF",
-        "paper.write_pdf",
+        "paper.write_paper",
         "application/pdf",
         "pdf",
         Need.SHOWN_PAGE,
@@ -113,15 +114,20 @@ def find_format(name: str | None) -> Format:
     return found
 
 
-def write(issued: "IssuedReceipt", chosen: Format) -> Rendition:
+def write(issued: "IssuedReceipt", chosen: Format, press: "Press") -> Rendition:
     """Write a receipt in a format.
 
-    Raises UnsignedError where the format holds a signature that is still to come, and
-    FormatCannotExpressError where it has no way to say what the receipt says.
+    Raises UnsignedError where the format holds a signature that is still to come,
+    FormatCannotExpressError where it has no way to say what the receipt says, and
+    PressUnavailableError where nothing can be printed right now.
     """
+    from chalicelib.presentation.press import Paper  # noqa: PLC0415 - no form needs it
+
     module, function = chosen.writer.split(".")
     writer = getattr(import_module(f"chalicelib.receipts.formats.{module}"), function)
     written: Any = writer(issued)
+    if isinstance(written, Paper):
+        written = press.pdf(*written)
     if not isinstance(written, bytes):
         written = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
     return Rendition(written, chosen.media_type, chosen.headers)

@@ -1,8 +1,8 @@
 """The text of a kept page, for paper: every word that could be seen, in order, without controls.
 
 A kept page is HTML with controls, styles and a language switcher. Here it becomes headings,
-paragraphs and lists. Of a radio button a circle is left, of a tick box a box, of a button its
-words.
+paragraphs and lists. Of a button its words are left. Of radio buttons too, parted by a stroke: "Yes
+/ No" tells what could be chosen, and an empty circle on a receipt would be read as no answer.
 """
 
 from html.parser import HTMLParser
@@ -36,14 +36,14 @@ _HIDDEN_CLASSES = frozenset({"sr", "skip"})
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 """Elements without an end tag (HTML, 13.1.2)."""
 
-_CONTROLS = {"radio": "○ ", "checkbox": "☐ "}
+_BETWEEN_CHOICES = "/ "
 
 _CONTAINER = ""
 """Stands in `_Reader._open` for an element that holds other elements and no text of its own."""
 
 
 def visible_text(page: str) -> Markup:
-    """Reduce a kept page to the HTML that `presentation.pdf.layout` understands."""
+    """Reduce a kept page to the HTML that `presentation.print_content` reads."""
     reader = _Reader()
     reader.feed(page)
     reader.close()
@@ -60,6 +60,9 @@ class _Reader(HTMLParser):
 
         self._own_paragraph = False
         """Whether a paragraph is open that the page does not have: text stood in a container."""
+
+        self._follows_choice = False
+        """Whether the paragraph has a radio button already."""
 
         self._hidden_depth = 0
         """How many elements are open within a hidden one, itself among them."""
@@ -92,8 +95,7 @@ class _Reader(HTMLParser):
 
     def _start_visible(self, tag: str, attributes: dict[str, str]) -> None:
         if tag == "input":
-            kind = attributes.get("type", "")
-            self._write_text(_CONTROLS.get(kind, ""))
+            self._start_control(attributes.get("type", ""))
         elif tag == "br":
             self._write_text("<br>")
         elif tag in _BOLD:
@@ -108,6 +110,13 @@ class _Reader(HTMLParser):
             self._start(f"<{tag}>", tag)
         elif tag in _BLOCKS:
             self._start("", _CONTAINER)
+
+    def _start_control(self, kind: str) -> None:
+        if kind != "radio":
+            return
+        if self._follows_choice:
+            self._write_text(_BETWEEN_CHOICES)
+        self._follows_choice = True
 
     def _start(self, markup: str, element: str) -> None:
         self._end_own_paragraph()
@@ -131,6 +140,7 @@ class _Reader(HTMLParser):
         self.written.append(markup)
 
     def _end_own_paragraph(self) -> None:
+        self._follows_choice = False
         if self._own_paragraph:
             self.written.append("</p>")
             self._own_paragraph = False

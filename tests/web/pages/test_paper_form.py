@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.portal import get_portal
 from tests.cast import RIGA, TBILISI, environment
-from tests.pdf_file import PdfFile
+from tests.pdf_file import PdfFile, VisibleText
 from tests.web.client import MOUNTS, Answer, Client
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal
@@ -83,7 +83,7 @@ def test_the_bytes_arrive_whatever_the_browser_accepts(client: Client, accept: s
     for target in (f"{_decided(client)}?format=pdf", f"/{RIGA}/form?lang=ru"):
         answer = client.get(target, sent)
         assert answer.body.startswith(b"%PDF-1.7\n")
-        assert answer.body.endswith(b"%%EOF\n")
+        assert answer.body.endswith(b"%%EOF")
         assert _paper(answer).words
 
 
@@ -196,6 +196,66 @@ def test_a_portal_with_an_address_of_its_own_prints_that_one(
         paper = _paper(client.get(f"/{RIGA}/form?lang=lv"))
     get_portal.cache_clear()
     assert paper.codes() == [f"https://consent.example.org/{RIGA}/notices/1.0?lang=lv"]
+
+
+def test_the_full_notice_of_a_version_is_printed_as_it_was_published(
+    portal: RunningPortal, client: Client
+) -> None:
+    """Whoever wants the whole text on paper has it, with the version and its fingerprint."""
+    for clinic in portal.api_keys:
+        lang = get_portal().directory.look_up(clinic).published.clinic.languages[0]
+        page = client.get(f"/{clinic}/notices/1.0?lang={lang}")
+        answer = client.get(f"/{clinic}/notices/1.0?lang={lang}&format=pdf")
+        paper = _paper(answer)
+        assert answer.headers["content-disposition"] == (
+            f'inline; filename="notice-{clinic}-1.0-{lang}.pdf"'
+        )
+        full = get_portal().clinics.full_notice(clinic, "1.0", lang)
+        article = VisibleText(full.html, without=()).words
+        start = paper.words.index(article[0], 1)
+        assert paper.words[start:] == article
+        assert full.sha256 in paper.copied()
+        assert full.sha256 in page.text
+        assert next(each.tag for each in paper.read_aloud if each.tag.startswith("H")) == "H1"
+    assert client.get(f"/{RIGA}/notices/1.0?format=html").status == 404
+    assert client.get(f"/{RIGA}/notices/9.9?format=pdf").status == 404
+
+
+def test_a_notice_that_is_no_longer_in_force_says_so_on_paper(
+    portal: RunningPortal, client: Client
+) -> None:
+    """Nobody takes a printed text of last year for the one that holds."""
+    program = portal.open_clinic()
+    portal.republish(program.clinic, "1.1")
+    printed = _paper(client.get(f"/{program.clinic}/notices/1.0?lang=en&format=pdf"))
+    assert "This is an earlier version, kept as proof." in " ".join(printed.words)
+
+
+def test_where_nothing_can_be_printed_a_page_says_so_and_nothing_is_lost(
+    portal: RunningPortal, client: Client
+) -> None:
+    """A patient reads what to do, a program when to ask again; deciding needs no press."""
+    program = portal.program()
+    with environment({"PRESS_FUNCTION": "a-press-that-is-away"}):
+        get_portal.cache_clear()
+        address = _decided(client, "ka")
+        assert client.get(f"{address}?lang=ka").status == 200
+        for target in (
+            f"{address}?format=pdf",
+            f"/{RIGA}/form?x=",
+            f"/{RIGA}/notices/1.0?format=pdf",
+        ):
+            answer = client.get(f"{target}&lang=lv")
+            assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+            assert "Šobrīd to nevar izdrukāt" in answer.text
+            assert "Nekas nav zudis." in answer.text
+        number = address.rpartition("/")[2]
+        refused = program.receipt(number, "?format=pdf")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+        assert refused.json()["title"] == "Cannot be printed just now"
+        assert program.receipt(number).status == 200
+    get_portal.cache_clear()
+    assert _paper(client.get(f"{address}?format=pdf")).words
 
 
 def test_an_unknown_clinic_has_no_form(client: Client) -> None:
