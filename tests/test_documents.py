@@ -36,9 +36,6 @@ MODULES = [
         *(ROOT / "tests").rglob("*.py"),
     )
 ]
-OF_OTHERS = {"structure_tree.py"}
-"""Modules of packages that were weighed and not taken: fpdf2."""
-
 OPERATORS = set(re.findall(r"^    ([a-z-]+)", parser().format_help(), re.MULTILINE))
 """The commands of `consent operator`."""
 
@@ -60,7 +57,7 @@ def test_every_file_that_a_document_names_is_there(guide: Path) -> None:
 @pytest.mark.parametrize("guide", [*GUIDES, *DECISIONS], ids=lambda path: path.stem)
 def test_every_module_that_a_document_names_is_there(guide: Path) -> None:
     """A module that was renamed is renamed in the page that explains why it is as it is."""
-    named = set(re.findall(r"`([\w/.-]+\.py)[`:]", _text(guide))) - OF_OTHERS
+    named = set(re.findall(r"`([\w/.-]+\.py)[`:]", _text(guide)))
     assert not {name for name in named if not any(path.endswith(f"/{name}") for path in MODULES)}
 
 

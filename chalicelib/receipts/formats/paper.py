@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from chalicelib.domain.clinic import Question
 from chalicelib.domain.confirmation import certainly_waits, is_by_program_link
+from chalicelib.domain.receipts import reference
 from chalicelib.presentation import qr
 from chalicelib.presentation.i18n import format_time, format_when
 from chalicelib.presentation.press import Paper, brand_values
@@ -44,6 +45,7 @@ def _page(issued: IssuedReceipt) -> str:
         issued.lang,
         clinic=clinic,
         receipt=document,
+        reference=reference(document["id"]),
         answers=_answers(issued),
         agreed="yes" in answers,
         certain=certainly_waits(clinic, document, issued.at),
