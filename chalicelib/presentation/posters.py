@@ -4,7 +4,6 @@ Posters, desk cards, stickers and a slide for the waiting room. Here are their w
 they look is in `templates/print/`.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.short_address import SIGN_UP, WITHDRAW, ShortAddress
 from chalicelib.presentation import qr
 from chalicelib.presentation.i18n import catalog
-from chalicelib.presentation.press import Paper
+from chalicelib.presentation.press import Paper, brand_values
 
 BOTH = "both"
 POSTERS: Mapping[str, tuple[str, ...]] = {
@@ -116,18 +115,8 @@ def _words(kind: str, lang: str) -> dict[str, str]:
 
 
 def _brand(clinic: Clinic) -> dict[str, Any]:
-    brand = clinic.brand
-    fill, on_fill = _ground(brand)
-    return {
-        "colour": brand.link,
-        "fill": fill,
-        "on_fill": on_fill,
-        "logo": brand.logo
-        and {
-            "format": "svg" if brand.logo.media_type == "image/svg+xml" else "png",
-            "content": list(base64.b64decode(brand.logo.content)),
-        },
-    }
+    fill, on_fill = _ground(clinic.brand)
+    return {**brand_values(clinic.brand), "fill": fill, "on_fill": on_fill}
 
 
 def _ground(brand: Brand) -> tuple[str, str]:
