@@ -87,6 +87,12 @@ ABOUT_MINUTES = {
     "lv": {"one": "minūte", "other": "minūtes", "zero": "minūtes"},
     "ru": {"one": "минуты", "few": "минут", "many": "минут"},
 }
+IN_MINUTES = {
+    **MINUTES,
+    "lv": {"one": "minūtes", "other": "minūtēm", "zero": "minūtēm"},
+    "lt": {"one": "minutės", "few": "minučių", "other": "minučių"},
+    "ka": {"one": "წუთში", "other": "წუთში"},
+}
 NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
@@ -99,6 +105,7 @@ AFTER_A_NUMBER = {
     "%(count)s topic": TOPICS,
     "about %(count)s minute": ABOUT_MINUTES,
     "and %(count)s more": NO_WORD,
+    "You can have it sent again in": IN_MINUTES,
 }
 
 

@@ -64,7 +64,7 @@ def test_whoever_saved_sees_where_to_look_and_nobody_else_with_the_number(
     """A mistyped address is noticed at once; the receipt's number alone says nothing of it."""
     clinic = portal.open_clinic().clinic
     number, page, token = told(client, clinic, YES)
-    assert f"Look into your mail at {MASKED}" in page.text
+    assert f"Check your mail at {MASKED}" in page.text
     assert "Not in force yet" in page.text
     assert ANNA.value not in page.text
     place = f"/{clinic}/receipts/{number}?lang=en"

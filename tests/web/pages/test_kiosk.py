@@ -184,7 +184,7 @@ def test_a_decision_is_told_with_its_number_and_without_an_address(
         "Next person"
     )
     number = number_on(answer)
-    assert "Look into your mail at a•••@e•••.org" in answer.text
+    assert "Check your mail at a•••@e•••.org" in answer.text
     assert any(number in text for text in carried(portal, Contact(ContactKind.EMAIL, ANNA)))
     assert not [link for link in Page(answer).links if number in link]
     (receipt,) = program.history(email=ANNA)
