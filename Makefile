@@ -58,6 +58,10 @@ faults: venv ## 20,000 operations in which anything may fail, and what holds all
 fuzz: tools ## 20,000 requests that nobody thought of to the bundle on the local AWS, held to the OpenAPI document (SEED=1 CASES=20000)
 	@SEED=$(SEED) CASES=$(CASES) $(VENV) -m tests.fuzz
 
+.PHONY: pictures
+pictures: venv ## docs/pictures/ anew from the running portal in Chromium, and how soon the first page is painted
+	@$(VENV) -m tests.pictures
+
 bench: venv ## the benchmarks; prints ratios, counts and request units, writes build/bench.json
 	@$(VENV) -m bench
 

@@ -42,6 +42,12 @@ EFFORT = "effort"
 Its value: the name, then taps and fields to give and to withdraw consent.
 """
 
+FIGURES = "figures"
+"""The property of a test report that holds what a page is in figures.
+
+Its value: the page, screens of a small phone, bytes packed, requests.
+"""
+
 # The same examples in every run (`EXPLORE=1` looks for new ones).
 # No deadline: a machine may be busy.
 settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
@@ -54,17 +60,30 @@ table.READ_SECONDS = 30
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what giving and withdrawing cost on every path, whichever process counted it."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
-    efforts = set()
-    for report in reports:
-        for name, value in getattr(report, "user_properties", ()):
-            if name == EFFORT:
-                efforts.add(tuple(value))
+    efforts = _reported(reports, EFFORT)
     if efforts:
         terminalreporter.section("taps + fields to give and to withdraw consent")
         width = max(len(visit) for visit, *_ in efforts)
-        for visit, *counted in sorted(efforts):
+        for visit, *counted in efforts:
             line = "{:{}} {:2} + {}   {:2} + {}".format(visit, width, *counted)
             terminalreporter.write_line(line)
+
+    pages = _reported(reports, FIGURES)
+    if pages:
+        terminalreporter.section("screens of 360 × 740, bytes packed and requests of each page")
+        width = max(len(page) for page, *_ in pages)
+        for page, *counted in pages:
+            terminalreporter.write_line("{:{}} {:5} {:6} {:2}".format(page, width, *counted))
+
+
+def _reported(reports: list[pytest.TestReport], name: str) -> list[tuple[Any, ...]]:
+    """Give the values of a property from all reports, each once, in order."""
+    found = set()
+    for report in reports:
+        for key, value in getattr(report, "user_properties", ()):
+            if key == name:
+                found.add(tuple(value))
+    return sorted(found)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -154,11 +173,17 @@ class LocalStack:
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Start the portal as `make run` does, once for all tests."""
+    with running_stack(tmp_path_factory.mktemp("portal")) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def running_stack(folder: Path) -> Iterator[LocalStack]:
     """Start the portal as `make run` does.
 
     The bundle, the local AWS, CloudFormation, the demo clinics and the front server.
     """
-    folder = tmp_path_factory.mktemp("portal")
     with contextlib.ExitStack() as stack:
         # Bringing it up sets the local AWS in the environment; other tests must not find it there.
         with environment({}):

@@ -1,0 +1,94 @@
+"""Pictures of a page on two screens, by day and in the dark, and what is wrong with it on each."""
+
+import gzip
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Response
+
+from infra.build.catalogs import ROOT
+from tests.browser.phone import RULES, Phone
+
+SCREENS = ROOT / "build" / "screens"
+SMALL = {"width": 360, "height": 740}
+"""The smallest phone that is still sold."""
+DESK = {"width": 1280, "height": 900}
+VIEWPORTS = {"phone": SMALL, "desk": DESK}
+THEMES = ("light", "dark")
+
+
+@cache
+def _axe() -> str:
+    return str(Axe().axe_script)
+
+
+_VIOLATIONS = """rules => axe.run(document, rules).then(
+    found => found.violations.map(each => `${each.id}: ${each.nodes[0].html.slice(0, 160)}`)
+)"""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What one page is in figures."""
+
+    name: str
+    packed: int
+    """Bytes of its document, packed with gzip."""
+    requests: int
+    """How many requests it took, the document's own among them."""
+    screens: float
+    """How many screens of the small phone it is high."""
+
+
+@dataclass
+class Gallery:
+    """Takes the pictures of one patient's pages into `folder`; faults and figures are collected."""
+
+    phone: Phone
+    folder: Path
+    faults: list[str] = field(default_factory=list)
+    pages: list[Weighed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Make the folder, and watch what the phone loads."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._document: Response | None = None
+        self._beside = 0
+        self.phone.context.on("response", self._answered)
+
+    def _answered(self, response: Response) -> None:
+        if response.request.resource_type == "document":
+            self._document, self._beside = response, 0
+        elif not response.url.endswith("/favicon.ico"):
+            self._beside += 1
+
+    def show(self, name: str) -> None:
+        """Take the page on the phone's screen in each size and theme; the page is not loaded again."""
+        page = self.phone.page
+        page.evaluate(_axe())
+        for viewport, size in VIEWPORTS.items():
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                self._look(f"{name}-{viewport}-{theme}", size["width"])
+        page.set_viewport_size(SMALL)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme="light")
+        self._weigh(name)
+
+    def _look(self, name: str, width: int) -> None:
+        page = self.phone.page
+        path = self.folder / f"{name}.jpg"
+        page.screenshot(path=path, full_page=True, scale="css", type="jpeg", quality=70)
+        found = page.evaluate(_VIOLATIONS, RULES)
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found.append(f"scrolls sideways: {wide} of {width} px")
+        self.faults += [f"{self.folder.name} {name}: {each}" for each in found]
+
+    def _weigh(self, name: str) -> None:
+        assert self._document is not None
+        packed = len(gzip.compress(self._document.body(), mtime=0))
+        height = self.phone.page.evaluate("document.documentElement.scrollHeight")
+        weighed = Weighed(name, packed, 1 + self._beside, round(height / SMALL["height"], 1))
+        self.pages.append(weighed)

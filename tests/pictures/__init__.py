@@ -1,0 +1,1 @@
+"""`make pictures`: what patients see, taken from the running portal into `docs/pictures/`."""
