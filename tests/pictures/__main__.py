@@ -20,7 +20,7 @@ from tests.browser.conftest import ARGUMENTS
 from tests.browser.gallery import SMALL
 from tests.browser.patient_pages import patient_pages
 from tests.browser.phone import Phone
-from tests.browser.test_kiosk import TABLET, press, step_up
+from tests.browser.test_kiosk import TABLET, press, save, step_up
 from tests.browser.visit import Visit, a_clinic, a_patient
 from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack, running_stack
@@ -95,8 +95,7 @@ def _of_the_tablet(
     yield f"kiosk-start-{lang}", tablet.page.screenshot()
     press(visit, "No to everything")
     expect(tablet.page.locator(".rows")).to_be_visible()
-    press(visit, "Save my answers")
-    expect(tablet.page.locator(".done")).to_be_visible()
+    save(visit)
     yield f"kiosk-done-{lang}", tablet.page.screenshot()
     tablet.close()
 
