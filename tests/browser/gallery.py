@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Response
 
 from infra.build.catalogs import ROOT
-from tests.browser.phone import RULES, Phone
+from tests.browser.phone import AXE, RULES, Phone
 
 SCREENS = ROOT / "build" / "screens"
 SMALL = {"width": 360, "height": 740}
@@ -21,7 +20,7 @@ THEMES = ("light", "dark")
 
 @cache
 def _axe() -> str:
-    return str(Axe().axe_script)
+    return str(AXE.axe_script)
 
 
 _VIOLATIONS = """rules => axe.run(document, rules).then(
