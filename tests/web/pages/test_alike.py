@@ -138,7 +138,7 @@ def told(answer: Answer) -> tuple[int, str, dict[str, str]]:
     """
 
     def plain(text: str) -> str:
-        new = rf"[0-9a-f]{{16,}}|[A-Z2-9]{{4}}(-[A-Z2-9]{{4}})+|\d\d:\d\d(:\d\d\.\d+Z)?|\d{{4}}-\d\d-\d\dT|{_DAY}"
+        new = rf"[0-9a-f]{{16,}}|[A-Z0-9]{{4}}(-[A-Z0-9]{{4}})+|\d\d:\d\d(:\d\d\.\d+Z)?|\d{{4}}-\d\d-\d\dT|{_DAY}"
         text = re.sub(r'(name="(?:state|saved)" value="|<path d="|saved=)[^"&]+', r"\1#", text)
         return re.sub(new, "#", text)
 
