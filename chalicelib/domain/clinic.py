@@ -50,6 +50,9 @@ def waits_by_default(purpose: object, legal_basis: object) -> bool:
     return legal_basis == EXPLICIT_CONSENT or purpose == SHARING
 
 
+FIRST_NAME = "first_name"
+"""Stands beside `name` among what a Yes needs where the first name is enough."""
+
 Text = Mapping[str, str]
 """A text in every language of the clinic, by language code."""
 
@@ -291,6 +294,15 @@ class Clinic:
     def needs_postal_address(self) -> bool:
         """Whether any question needs a postal address."""
         return any("address" in question.needs for question in self.questions.values())
+
+    @property
+    def first_name_is_enough(self) -> bool:
+        """Whether no question needs more of a name than the first."""
+        return all(
+            FIRST_NAME in question.needs
+            for question in self.questions.values()
+            if "name" in question.needs
+        )
 
     @property
     def needs_postcode(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.clinic import Question
+from chalicelib.domain.clinic import FIRST_NAME, Question
 from chalicelib.domain.consent import Answer
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.guardians import Guardian
@@ -69,4 +69,4 @@ class FormAnswers:
 
 def can_agree(question: Question, known: Collection[str]) -> bool:
     """Tell whether all is known that a Yes needs. Some contact always is."""
-    return question.needs - {"contact"} <= set(known)
+    return question.needs - {"contact", FIRST_NAME} <= set(known)

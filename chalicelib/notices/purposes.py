@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.domain.clinic import (
     EXPLICIT_CONSENT,
+    FIRST_NAME,
     Option,
     Processing,
     Purpose,
@@ -30,7 +31,8 @@ OTHER_BASES = (
 )
 """On what a clinic may use data without consent: GDPR Art. 6(1)(b) to (f), in that order."""
 
-NEEDS = ("email", "phone", "name", "contact", "address")
+FULL_NAME = "full_name"
+NEEDS = ("email", "phone", "name", FIRST_NAME, FULL_NAME, "contact", "address")
 
 NEWSLETTER = "newsletter"
 """The purpose whose Yes from the web is always confirmed from the contact itself."""
@@ -208,14 +210,19 @@ def _id(reader: FieldReader, place: str, value: Mapping[str, Any]) -> str:
 
 
 def _needs(reader: FieldReader, place: str, value: object) -> frozenset[str]:
-    """Read what a Yes needs to know of the patient. An address comes with the name."""
+    """Read what a Yes needs to know of the patient. An address comes with the name.
+
+    A first name is a name too; `name` alone means the full name.
+    """
     if not isinstance(value, list):
         reader.list_expected(place, value, ", ".join(NEEDS))
         return frozenset()
     if any(each not in NEEDS for each in value):
         reader.fault(place, describe(value), f"Write a list of: {', '.join(NEEDS)}")
         return frozenset()
-    return frozenset([*value, "name"] if "address" in value else value)
+    named = {"address", FIRST_NAME, FULL_NAME}.isdisjoint(value)
+    needs = frozenset(value if named else [*value, "name"]) - {FULL_NAME}
+    return needs - {FIRST_NAME} if {"address", FULL_NAME}.intersection(value) else needs
 
 
 def _ends(reader: FieldReader, place: str, value: object) -> str | None:

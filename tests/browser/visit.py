@@ -220,12 +220,13 @@ class Visit:
 
     def needed(self, answers: Mapping[str, str]) -> set[str]:
         """Give what the agreed questions need: email, phone, name, contact (either of two)."""
-        return {
+        needs = {
             need
             for address, answer in answers.items()
             if answer == "yes"
             for need in self.clinic.questions[address].needs
         }
+        return needs - {"first_name"}
 
 
 def mail_links(

@@ -199,7 +199,9 @@ class Walk:
         who = self._somebody(rng, residents=False)
         clinic = self._clinic(who.clinic)
         questions = [
-            a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}
+            a
+            for a, q in clinic.questions.items()
+            if not q.needs - {"name", "first_name", "contact", *who.fields}
         ]
         answers = {
             f"decision.{each}": rng.choice(["yes", "yes", "no"])
@@ -282,7 +284,9 @@ class Walk:
     def _staff(self, who: Somebody, rng: Random, weather: Forecast, *, agree: bool = False) -> None:
         clinic = self._clinic(who.clinic)
         questions = [
-            a for a, q in clinic.questions.items() if not q.needs - {"name", "contact", *who.fields}
+            a
+            for a, q in clinic.questions.items()
+            if not q.needs - {"name", "first_name", "contact", *who.fields}
         ]
         answers = {
             each: "yes" if agree else rng.choice(["yes", "no"]) for each in rng.sample(questions, 2)

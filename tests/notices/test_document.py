@@ -384,3 +384,21 @@ def test_together_the_demo_clinics_show_every_language_country_and_kind_of_quest
     assert any(question.controllers for clinic in clinics for question in clinic.questions.values())
     assert any(clinic.endings for clinic in clinics)
     assert any(not purpose.options for clinic in clinics for purpose in clinic.purposes)
+
+
+@pytest.mark.parametrize(
+    ("needs", "read"),
+    [
+        (["first_name", "contact"], {"name", "first_name", "contact"}),
+        (["full_name", "contact"], {"name", "contact"}),
+        (["name"], {"name"}),
+        (["first_name", "address"], {"name", "address"}),
+        (["first_name", "full_name"], {"name"}),
+    ],
+)
+def test_a_question_needs_a_first_name_or_a_full_one(needs: list[str], read: set[str]) -> None:
+    """Whoever is named by the first name alone is not asked for more; a letter needs all of it."""
+    document = a_document()
+    document["purposes"][0]["options"][0]["needs"] = needs
+    question = read_clinic(document).questions["newsletter.email"]
+    assert question.needs == read

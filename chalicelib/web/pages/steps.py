@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from chalice.app import Response
 
-from chalicelib.domain.clinic import Clinic, Purpose
+from chalicelib.domain.clinic import FIRST_NAME, Clinic, Purpose
 from chalicelib.domain.consent import Answer, QuestionId
 from chalicelib.domain.contacts import ContactKind, masked
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PARTS
 from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers, KnownDetails
+from chalicelib.notices.purposes import FULL_NAME
 from chalicelib.portal import get_portal
 from chalicelib.services.invitee import Invitee
 from chalicelib.store.shown_pages import KIOSK_PAGE, STEPS
@@ -73,7 +74,8 @@ class Wanted(NamedTuple):
     """E-mail, phone or both."""
     either: bool = False
     """Whether one of the two is enough."""
-    name: bool = False
+    name: str = ""
+    """The full name, the first name alone, or no name."""
     address: bool = False
     adult: bool = False
 
@@ -185,10 +187,19 @@ class _Visit:
         return Wanted(
             kinds=tuple(kinds),
             either=either,
-            name="name" in needs and not self.known.name and not self.guarded,
+            name="" if self.known.name or self.guarded else self._name_needed(form),
             address="address" in needs and not self.known.address,
             adult=self.clinic.age_minimum is not None and not self.guarded,
         )
+
+    def _name_needed(self, form: FormAnswers) -> str:
+        """Tell whether a Yes of the form needs a name, and whether the first one is enough."""
+        agreed = [each for each, answer in form.answers.items() if answer is Answer.YES]
+        needs = [self.clinic.questions[each].needs for each in agreed]
+        named = [each for each in needs if "name" in each]
+        if not named:
+            return ""
+        return FIRST_NAME if all(FIRST_NAME in each for each in named) else FULL_NAME
 
     def _is_relevant(self, name: str) -> bool:
         """Tell whether a field says something that the answers need.

@@ -385,3 +385,23 @@ def test_tbilisi_asks_for_a_phone_first(client: Client) -> None:
     walk.go("check", testimonials__text="yes")
     assert ("by", "phone") in walk.page.chosen
     assert "+995 555 12 34 56" in walk.page.words
+
+
+@pytest.mark.parametrize(
+    ("said", "label", "other"),
+    [
+        ({"testimonials__first_name": "yes"}, ">First name<", ">First and last name<"),
+        (
+            {"testimonials__first_name": "yes", "data_sharing__skincare_maker": "yes"},
+            ">First and last name<",
+            ">First name<",
+        ),
+    ],
+)
+def test_no_more_of_a_name_is_asked_for_than_a_yes_needs(
+    client: Client, said: dict[str, str], label: str, other: str
+) -> None:
+    """Who lets the first name alone be shown writes the first name alone."""
+    walk = Walk(client, f"/{RIGA}?lang=en").go("check", **said)
+    assert label in walk.answer.text
+    assert other not in walk.answer.text
