@@ -179,7 +179,7 @@ def test_the_form_can_be_filled_in_with_a_pen(name: str, lang: str) -> None:
 def test_the_form_asks_for_the_phone_first_where_the_clinic_knows_its_patients_by_phone() -> None:
     """The line a patient can fill in comes first."""
     for clinic, first, second in ((TBILISI, "Phone", "E-mail"), (RIGA, "E-mail", "Phone")):
-        words = _form(_clinic(name), "en").words
+        words = _form(_clinic(clinic), "en").words
         name_line = next(
             place
             for place in range(len(words))
