@@ -146,7 +146,8 @@ def _of_waiting(client: Client, portal: RunningPortal, program: Program) -> Refu
     said = decide(client, program.clinic, {f"decision.{REVIEW}": "yes", "phone": "26123456"})
     code = f"/{program.clinic}/receipts/{receipt_number(said)}/code?lang=en"
     yield "code", client.post(code, {"code": ""}), SAVED
-    said = decide(client, program.clinic, {f"decision.{EMAIL}": "yes", "email": LINA.value})
+    both = {f"decision.{EMAIL}": "yes", f"decision.{REVIEW}": "yes"}
+    said = decide(client, program.clinic, {**both, "email": LINA.value})
     [letter] = carried(portal, LINA)
     confirm = f"/confirm/{token_in(letter, 'confirm')}?lang=en"
     yield "confirm", client.post(confirm, {"purpose": EMAIL}), SAVED
