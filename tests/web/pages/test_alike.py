@@ -56,8 +56,13 @@ _DAY = r"\b20\d\d\. gada \d+\. \w+|\b\d+ \w+,? 20\d\d"
 """A day as Latvian, Georgian and English write it: midnight may pass between two that are
 compared.
 """
-_OF_EACH = re.compile(rf"[A-Za-z0-9_-]{{32}}|\b\d{{6}}\b|\b\d\d:\d\d\b|{_DAY}")
-"""What is new in each message: receipt's number, link, code, the time of day, the day."""
+_SHORT_NUMBER = r"[A-Z0-9]{4}(-[A-Z0-9]{4})+"
+_OF_EACH = re.compile(
+    rf"[A-Za-z0-9_-]{{32}}|\b{_SHORT_NUMBER}\b|\b\d{{6}}\b|\b\d\d:\d\d\b|{_DAY}"
+)
+"""What is new in each message: receipt's number, also the short one, link, code, the time of day,
+the day.
+"""
 
 DOORS = {
     "a No": Door("", {"decision.newsletter.email": "no"}),
@@ -138,7 +143,7 @@ def told(answer: Answer) -> tuple[int, str, dict[str, str]]:
     """
 
     def plain(text: str) -> str:
-        new = rf"[0-9a-f]{{16,}}|[A-Z0-9]{{4}}(-[A-Z0-9]{{4}})+|\d\d:\d\d(:\d\d\.\d+Z)?|\d{{4}}-\d\d-\d\dT|{_DAY}"
+        new = rf"[0-9a-f]{{16,}}|{_SHORT_NUMBER}|\d\d:\d\d(:\d\d\.\d+Z)?|\d{{4}}-\d\d-\d\dT|{_DAY}"
         text = re.sub(r'(name="(?:state|saved)" value="|<path d="|saved=)[^"&]+', r"\1#", text)
         return re.sub(new, "#", text)
 
