@@ -57,9 +57,7 @@ _DAY = r"\b20\d\d\. gada \d+\. \w+|\b\d+ \w+,? 20\d\d"
 compared.
 """
 _SHORT_NUMBER = r"[A-Z0-9]{4}(-[A-Z0-9]{4})+"
-_OF_EACH = re.compile(
-    rf"[A-Za-z0-9_-]{{32}}|\b{_SHORT_NUMBER}\b|\b\d{{6}}\b|\b\d\d:\d\d\b|{_DAY}"
-)
+_OF_EACH = re.compile(rf"[A-Za-z0-9_-]{{32}}|\b{_SHORT_NUMBER}\b|\b\d{{6}}\b|\b\d\d:\d\d\b|{_DAY}")
 """What is new in each message: receipt's number, also the short one, link, code, the time of day,
 the day.
 """
