@@ -140,7 +140,7 @@ def _published_brand(document: Mapping[str, Any], published: Mapping[str, Any]) 
     """Return the brand as it was published; versions from before there were brands have none."""
     if "brand" not in published:
         return NO_BRAND
-    logo = document.get("brand", {}).get("logo") or {}
+    logo = (document.get("brand") or {}).get("logo") or {}
     return Brand.read(published["brand"], logo.get("content", ""))
 
 

@@ -24,7 +24,8 @@ ELEMENTS = (
     "svg g path rect circle ellipse line polyline polygon title desc defs "
     "linearGradient radialGradient stop clipPath"
 )
-"""Shapes and their colours. `use` is not among them: a few that name each other draw for ever."""
+"""Shapes and their colours. `use` is not among them: a few that name each other are drawn millions
+of times. So would clip paths that are clipped, which `_start` refuses."""
 
 ATTRIBUTES = (
     "id x y x1 y1 x2 y2 cx cy r rx ry fx fy d points width height viewBox version "
@@ -139,6 +140,8 @@ class _Drawing:
             raise _RefusedError(f"has <{name}>", "Keep to plain shapes, their colours and a title")
         if (name == "svg") == bool(self._open):
             raise _RefusedError(f"has <{name}> where it cannot be", "Write one <svg> around all")
+        if "clip-path" in attributes and "clipPath" in (*self._open, name):
+            raise _RefusedError(f"has <{name} clip-path> in a clipPath", "Clip by plain shapes")
         for attribute, value in attributes.items():
             _check_attribute(name, attribute, value)
         if not self._open:

@@ -178,6 +178,11 @@ HOSTILE = {
     "a page within": ("<foreignObject/>", "<foreignObject>"),
     "a picture from elsewhere": ('<image href="https://x.example/a.png"/>', "<image>"),
     "a part that repeats": ('<g id="a"/><use href="#a"/>', "<use>"),
+    "a clip path that is clipped": (
+        '<clipPath id="a"><path clip-path="url(#b)" d="M0 0"/></clipPath>',
+        "<path clip-path>",
+    ),
+    "a clip path clipped as a whole": ('<clipPath clip-path="url(#b)"/>', "<clipPath clip-path>"),
     "a link": ('<a href="https://x.example"><path d="M0 0"/></a>', "<a>"),
     "an address": ('<path href="javascript:alert(1)"/>', "<path href>"),
     "an xlink address": (
@@ -310,6 +315,14 @@ def test_a_published_brand_is_read_as_it_was_published_whatever_is_asked_today()
     assert read_clinic(document, "ab" * 32, kept).brand == brand
     before_brands = {"dates": {}, "closes": {}}
     assert read_clinic(a_document(), "ab" * 32, before_brands).brand == NO_BRAND
+
+
+def test_a_version_published_with_an_empty_brand_is_read_again() -> None:
+    """`brand:` with nothing after it is no brand, before it is published and ever after."""
+    document = a_document(brand=None)
+    clinic, _ = read_complete_clinic(document)
+    kept = json.loads(json.dumps({"dates": {}, "closes": {}, "brand": clinic.brand.stored()}))
+    assert read_clinic(document, clinic.sha256, kept).brand == clinic.brand == NO_BRAND
 
 
 @pytest.mark.parametrize("path", CLINICS, ids=lambda path: path.stem)
