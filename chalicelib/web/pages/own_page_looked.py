@@ -40,10 +40,12 @@ def describe_looked(page: OwnPage) -> Mapping[str, Any]:
     keys = bearer_keys.named(portal.table, clinic.id, {row.by for row in rows})
     cut = len(rows) > MOST_ROWS
     since = rows[MOST_ROWS - 1].last if cut else found.since
+    whole = found.whole and not cut
     return {
-        "since": format_day(since, lang, clinic.country),
+        # Of a record that is cut the first day was read in part: its time says from when.
+        "since": (format_day if whole else format_time)(since, lang, clinic.country),
         "until": format_day(page.now, lang, clinic.country),
-        "whole": found.whole and not cut,
+        "whole": whole,
         "rows": [_described(page, row, keys.get(row.by)) for row in rows[:MOST_ROWS]],
     }
 
@@ -52,8 +54,9 @@ def _rows(page: OwnPage, lines: Iterable[FoundLine]) -> list[_Row]:
     """Put together what the same key did on the same day; the newest first, as the lines are."""
     rows: dict[tuple[str, str, str], _Row] = {}
     for line in lines:
-        by, at = line.told["key"], line.told["at"]
-        deed = line.told["call"].partition("/")[0]
+        by, at, call = line.told["key"], line.told["at"], line.told["call"]
+        # A dry run takes nothing over; it has no words of its own.
+        deed = call if call == "import/dry-run" else call.partition("/")[0]
         place = by, deed, format_day(at, page.lang, page.clinic.country)
         if place in rows:
             rows[place].times += 1

@@ -9,6 +9,7 @@ from chalicelib.domain.api_keys import KeyKind
 from chalicelib.domain.links import LinkScope
 from chalicelib.services import audit as audit_service
 from chalicelib.store import audit
+from chalicelib.web.pages import own_page_looked
 from infra.operator import keys
 from tests.cast import ANNA
 from tests.web.api.test_audit import ago, wrote
@@ -159,10 +160,30 @@ def test_an_audit_with_very_many_lines_is_read_only_so_far_and_the_page_says_so(
     whole = open_page(client, place).words
     assert "The portal itself" in whole
     assert "Too much is recorded" not in whole
+    assert re.search(r"Period: \d+ \w+ \d{4} – ", whole)
+    part_of_day = r"Period: \d+ \w+ \d{4}, \d+:\d\d – "
+    with monkeypatch.context() as few:
+        few.setattr(own_page_looked, "MOST_ROWS", 1)
+        assert re.search(part_of_day, open_page(client, place).words)
     monkeypatch.setattr(audit_service, "MOST_READ_FOR_PATIENT", 4)
     part = open_page(client, place).words
     assert "The portal itself" not in part
     assert "Too much is recorded to show all of it." in part
+    assert re.search(part_of_day, part)
+
+
+def test_trying_an_import_out_is_not_told_as_an_answer_taken_over(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A dry run writes no answer of anybody's."""
+    opened = portal.open_clinic()
+    receipt = _known(opened)
+    about = {"subjects": [receipt["subject"]], "by": "portal"}
+    wrote(portal, opened.clinic, ago(1), deed="import/dry-run", **about)
+    wrote(portal, opened.clinic, ago(2), deed="import", **about)
+    rows = _rows(client, _place(portal, opened.clinic, receipt["id"]))
+    assert rows[1].startswith("The portal itself Something else ")
+    assert rows[2].startswith("The portal itself Took over an answer from another system ")
 
 
 def test_the_first_page_offers_the_record_and_reads_none_of_it(
