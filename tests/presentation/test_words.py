@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.presentation.i18n import catalog
-from infra.build.catalogs import catalog_file
+from infra.build.catalogs import ROOT, catalog_file
 
 # What a patient holds, what a patient does to a Yes, and what a clinic does to its own notice.
 STEMS = {
@@ -206,3 +206,21 @@ def test_one_word_for_the_clinic() -> None:
             english = " ".join(forms(message, source=True)) if message.id else ""
             if "clinic" in english.lower():
                 assert not re.search(other, " ".join(forms(message)).lower()), english
+
+
+@pytest.mark.parametrize(("lang", "torn"), [("lv", r"(?i)\be-past"), ("lt", r"(?i)\bel\. pašt")])
+def test_no_line_ends_within_the_word_for_e_mail(lang: str, torn: str) -> None:
+    """The hyphen of "e‑pasts" and the blank of "el. paštas" hold, in the demo clinics too."""
+    written = [text for message in messages(lang) if message.id for text in forms(message)]
+    for document in sorted((ROOT / "infra" / "clinics").glob("*.yaml")):
+        written += document.read_text(encoding="utf-8").splitlines()
+    for text in written:
+        assert not re.search(torn, text), text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_name_that_is_filled_in_stands_in_no_quotes(lang: str) -> None:
+    """A clinic's name may have quotes of its own, and two pairs would close at once."""
+    for message in messages(lang):
+        for text in forms(message) if message.id else ():
+            assert not re.search(r"[„“«”]%\(name\)s|%\(name\)s[“”»]", text), text
