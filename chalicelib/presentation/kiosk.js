@@ -35,9 +35,13 @@
     return nodes;
   }
 
+  function parsed(text) { // without the page's styles: the policy allows this page's own, and the browser would report others
+    return new DOMParser().parseFromString(text.replace(/<style>[^]*?<\/style>/g, ""), "text/html");
+  }
+
   function read(text, url) {
-    var parsed = new DOMParser().parseFromString(text, "text/html"), page = settings(parsed, url);
-    if (page) page.nodes = lifted(parsed.body);
+    var whole = parsed(text), page = settings(whole, url);
+    if (page) page.nodes = lifted(whole.body);
     return page;
   }
 
@@ -86,9 +90,9 @@
   }
 
   function explained(text) { // of a page that is not the kiosk's: one that is not there, or cannot be given now
-    var parsed = new DOMParser().parseFromString(text, "text/html"), found = parsed.querySelectorAll("main h1, main p");
+    var whole = parsed(text), found = whole.querySelectorAll("main h1, main p");
     return found.length && {
-      lang: parsed.documentElement.lang,
+      lang: whole.documentElement.lang,
       said: Array.prototype.map.call(found, function (each) { return each.textContent; })
     };
   }

@@ -80,7 +80,8 @@ def _shown(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_shown(part) for part in value]
     if isinstance(value, str):
-        composed = unicodedata.normalize("NFC", value)
+        # ASCII is composed already: the drawing of a code is thousands of characters of it.
+        composed = value if value.isascii() else unicodedata.normalize("NFC", value)
         return "".join(filter(_is_shown, composed)).replace("\n", " \n")
     return value
 

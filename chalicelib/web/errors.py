@@ -223,6 +223,8 @@ def _clinic_now(clinic_id: str, status: int) -> Clinic | None:
 
     Where the table or the portal fails, only what this process knows is used.
     """
+    if len(clinic_id) > MAX_NAME:
+        return None
     portal = get_portal()
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not ID.fullmatch(clinic_id):
         known = portal.clinics.remembered(clinic_id)

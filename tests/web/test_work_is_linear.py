@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from app import app
-from chalicelib.domain.links import LinkScope
+from chalicelib.domain.links import SHORT_WORDS, LinkScope
 from chalicelib.domain.webhooks import acknowledgement_token
 from chalicelib.portal import get_portal
 from chalicelib.web.requests import MAX_QUERY
@@ -177,8 +177,10 @@ def right(settled: RunningPortal) -> dict[str, str]:
         "purpose": "testimonials.photo",
         "places": [{"where": "Brochure", "since": "2026-03-01", "remover": "Ilze"}],
     }
+    short = {word: tokens[power.value] for power, word in SHORT_WORDS.items()}
     return {
         **tokens,
+        **short,
         "acknowledge": acknowledgement_token(program.clinic, delivery, proof),
         "name": "partner",
         "delivery": delivery,
