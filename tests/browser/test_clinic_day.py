@@ -237,17 +237,18 @@ def the_clinic_is_told(
 
 
 def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> None:
-    """What is confirmed is named and ticked.
+    """What is confirmed is named, all of it, and nothing is chosen beforehand.
 
-    Whether it was the patient is for the patient alone to say.
+    Whether it was the patient, and what of several they confirm, is for the patient alone to say.
     """
     page = visit.phone.page
     assert page.locator("h1").inner_text() == translated(lang, "Was it you?")
-    ticked = [
-        box.get_attribute("value") for box in page.locator("input[name=purpose]:checked").all()
-    ]
-    assert sorted(filter(None, ticked)) == sorted(questions)
-    assert page.locator("input[name=sure]:checked").count() == 0
+    named = page.locator("[id^=about-] b").all_inner_texts()
+    titles = [visit.clinic.questions[each].title(lang) for each in questions]
+    assert sorted(" ".join(each.split()) for each in named) == sorted(titles)
+    parts = [box.get_attribute("value") for box in page.locator("input[name=purpose]").all()]
+    assert sorted(filter(None, parts)) == (sorted(questions) if len(questions) > 1 else [])
+    assert page.locator("main input:checked").count() == 0
 
 
 def what_was_agreed_counts(
