@@ -1,4 +1,5 @@
-"""A clinic's face on pages, mails and posters: its colour in readable shades, and its logo.
+"""A clinic's face on pages, mails and posters: its colour in readable shades, and its logo (mails
+have the colour alone).
 
 `notices.brand` works out the shades when a version is published. They are kept with it, so that no
 later rule changes a page that was published.
@@ -38,7 +39,7 @@ class Logo:
         if self.media_type != "image/svg+xml":
             return f"data:{self.media_type};base64,{self.content}"
         drawing = base64.b64decode(self.content).decode()
-        return "data:image/svg+xml," + quote(drawing.replace('"', "'"), safe=" ='/:,.;()")
+        return "data:image/svg+xml," + quote(drawing, safe=" =/:,.;()")
 
 
 @dataclass(frozen=True, slots=True)

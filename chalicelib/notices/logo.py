@@ -91,8 +91,11 @@ def _measure_png(data: bytes) -> tuple[int, int] | LogoFault:
             size = struct.unpack(">II", part[4:12])
         kinds.append(part[:4])
         place += 12 + length
-    if kinds[:1] != [b"IHDR"] or kinds[-1] != b"IEND" or place != len(data):
+    framed = kinds[:1] == [b"IHDR"] and kinds[-1] == b"IEND"
+    if not framed or b"IDAT" not in kinds or place != len(data):
         return broken
+    if b"acTL" in kinds:
+        return LogoFault("moves", "Save it as one still picture")
     if not all(0 < side <= MAX_SIDE for side in size):
         return LogoFault(f"is {size[0]} × {size[1]} pixels", f"At most {MAX_SIDE} each way")
     return size
@@ -128,6 +131,7 @@ class _Drawing:
         self.size = 0, 0
         self._open: list[str] = []
         self.parser = expat.ParserCreate("UTF-8", " ")
+        self.parser.XmlDeclHandler = self._declaration
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
@@ -156,6 +160,12 @@ class _Drawing:
             raise _RefusedError(
                 f"has text in <{self._open[-1]}>", "Turn letters into paths before saving"
             )
+
+    @staticmethod
+    def _declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+        """Refuse another encoding: a browser would read by it what is read as UTF-8 here."""
+        if encoding is not None and encoding.upper() != "UTF-8":
+            raise _RefusedError(f"is written in {encoding}", "Save it in UTF-8")
 
     @staticmethod
     def _doctype(*_declared: object) -> None:

@@ -57,12 +57,15 @@ def svg(inside: str, around: str = DRAWING) -> dict[str, str]:
     return {"media_type": "image/svg+xml", "content": encoded(around.format(inside))}
 
 
-def a_png(width: int = 3, height: int = 2, rows: bytes | None = None) -> bytes:
-    """Give a small PNG of grey pixels."""
+def a_png(
+    width: int = 3, height: int = 2, rows: bytes | None = None, between: list[bytes] | None = None
+) -> bytes:
+    """Give a small PNG of grey pixels, or one with other parts between its first and its last."""
     pixels = rows if rows is not None else (b"\0" + b"\x80" * width) * height
+    data = b"IDAT" + zlib.compress(pixels)
     parts = [
         b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
-        b"IDAT" + zlib.compress(pixels),
+        *([data] if between is None else between),
         b"IEND",
     ]
     chunks = [
@@ -155,15 +158,16 @@ def test_what_is_no_colour_is_refused(colour: Any) -> None:
 
 def test_a_drawing_and_a_png_are_taken_as_they_are() -> None:
     """The file that was looked at is the file that is shown."""
-    drawing = svg('<title>Jūra</title><circle cx="9" cy="9" r="4" fill="url(#sea)"/>')
+    drawing = svg(
+        '<title>Jūra’s "Jūra" and Jūra\'s</title><circle cx="9" cy="9" r="4" fill="url(#sea)"/>'
+    )
     clinic, _ = read_complete_clinic(a_document(brand={"logo": drawing}))
     assert clinic.brand == Brand(logo=Logo("image/svg+xml", drawing["content"], 48, 24))
     assert clinic.brand.logo is not None
     head, _, text = clinic.brand.logo.address.partition(",")
     assert head == "data:image/svg+xml"
-    shown = unquote(text).replace("'", '"')
-    assert encoded(shown) == drawing["content"]
-    assert not re.search(r'["<>#&]', text)
+    assert encoded(unquote(text)) == drawing["content"]
+    assert not re.search(r"[\"'<>#&]", text)
     picture = png(a_png())
     clinic, _ = read_complete_clinic(a_document(brand={"colour": "#1b4b91", "logo": picture}))
     assert clinic.brand.logo == Logo("image/png", picture["content"], 3, 2)
@@ -223,7 +227,11 @@ WHOLE = {
     "no XML": ("<svg", "is no SVG"),
     "another encoding": (
         '<?xml version="1.0" encoding="utf-16"?>'.encode("utf-16") + DRAWING.encode("utf-16"),
-        "is no SVG",
+        "is written in utf-16",
+    ),
+    "another encoding that is only declared": (
+        '<?xml version="1.0" encoding="GBK"?>' + DRAWING.format("<title>Jūra</title>"),
+        "is written in GBK",
     ),
     "an unknown entity": (DRAWING.replace("{}", "&nbsp;"), "is no SVG"),
     "another namespace": ('<svg viewBox="0 0 1 1"/>', "<svg>"),
@@ -257,6 +265,8 @@ def test_an_attribute_of_no_shape_never_passes(name: str, element: str) -> None:
         (a_png() + b"<script>", "no whole PNG"),
         (a_png().replace(b"IDAT", b"IDAX"), "no whole PNG"),
         (b"\x89PNG\r\n\x1a\n", "no whole PNG"),
+        (a_png(between=[]), "no whole PNG"),
+        (a_png(between=[b"acTL" + bytes(8), b"IDAT"]), "moves"),
         (a_png(MAX_SIDE + 1, 1), "pixels"),
         (a_png(0, 1), "pixels"),
         (b"\x89PNG" + b"." * MAX_BYTES["image/png"], "bytes"),
