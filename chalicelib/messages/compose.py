@@ -129,7 +129,7 @@ def text_message(content: MessageContent, to: str) -> TextMessage:
     words = _short_name(content.clinic.name[lang]).split()
     cut = (write(topics[-1], " ".join(words[:kept])) for kept in range(len(words) - 1, 0, -1))
     fitting = (text for text in itertools.chain(texts, cut) if fits(text))
-    return TextMessage(to, next(fitting, texts[-1]))
+    return TextMessage(to, next(fitting, min(texts, key=len)))
 
 
 def _template_values(content: MessageContent) -> dict[str, Any]:

@@ -305,6 +305,20 @@ def test_a_text_message_about_several_topics_names_the_first_and_counts_the_othe
     assert "Jaunumi un atlaides +3" in text
 
 
+def test_where_no_text_message_is_short_enough_the_shortest_is_sent() -> None:
+    """Of the ways to name a clinic the longest is not the one to pay for."""
+    asking = clinic()
+    asking = replace(asking, name=dict.fromkeys(asking.languages, "Smile"))
+    content = message_content(Message.CONFIRM, asking, "en", {EMAIL_NEWS: "yes"})
+    endless = {"en": "News " * 100}
+    answers = tuple(
+        {**each, "purpose": replace(each["purpose"], title=endless)} for each in content.answers
+    )
+    text = text_of(replace(content, answers=answers))
+    assert not fits(text)
+    assert text.startswith("Smile. ")
+
+
 @pytest.mark.parametrize("message", Message)
 def test_a_message_is_sent_in_no_more_parts_than_is_documented(message: Message) -> None:
     """A clinic knows what each kind of message costs, in each language, before it is sent."""
