@@ -115,7 +115,9 @@ class AwsClients:
         from botocore.config import Config  # noqa: PLC0415 - as above
 
         config = Config(**PATIENCE.get(service, {}))
-        if service in OF_JOBS | OF_PAGES:
-            session = self._session_of_jobs if service in OF_JOBS else self._botocore_session
-            return session.create_client(service, region_name=self._region, config=config)
-        return self._session.client(service, region_name=self._region, config=config)
+        place = {"region_name": self._region, "config": config}
+        if service in OF_JOBS:
+            return self._session_of_jobs.create_client(service, **place)
+        if service in OF_PAGES:
+            return self._botocore_session.create_client(service, **place)
+        return self._session.client(service, **place)
