@@ -12,7 +12,8 @@ from chalicelib.domain.brand import Brand
 WHITE, BLACK = "#ffffff", "#000000"
 
 LIGHT_SURFACE = "#f3f2ed"
-"""The darkest surface of the light theme that text stands on (`templates/style.css`)."""
+"""At least as dark as what coloured text stands on (`paper`, `ground` and `wash` of
+`templates/style.css`), and the ground of mails."""
 DARK_SURFACE = "#232d2c"
 """The lightest surface of the dark theme that text stands on."""
 

@@ -65,8 +65,8 @@ def write_notice(
 
 
 def _paper(template: str, clinic: Clinic, page: str) -> Paper:
-    """Give a page to the press, dated by the day from which the text is in force: as long as the
-    text is the same, the file is.
+    """Give a page to the press, dated by the day from which the text is in force, so that the same
+    text gives the same file.
     """
     at = f"{clinic.since or clinic.effective}T00:00:00.000Z"
     return Paper(template, {**read_paper(page), "at": at, "brand": brand_values(clinic.brand)})

@@ -81,7 +81,7 @@ class DateWords(str):
     since: str
     """From when: “kopš 2026. gada 29. novembra”, without the preposition where there is one."""
     until: str
-    """Until when, the day itself left out or not."""
+    """Until when; the sentence does not say whether that day is included."""
     through: str
     """Until when, the day itself included."""
     on: str

@@ -15,7 +15,7 @@ from chalicelib.services.own_page import OwnPage
 from chalicelib.store import bearer_keys
 
 MOST_ROWS = 200
-"""How many rows the page shows: more would say that the clinic's programs ask every minute."""
+"""How many rows the page shows; of more, the newest."""
 
 
 @dataclass(slots=True)
