@@ -103,11 +103,12 @@ def read_withdrawal_source(
 def consent_form_page(
     template: str, clinic: Clinic, request: Request, invitee: "Invitee | None", now: Instant
 ) -> FormPage:
-    """Give the page of the questions that are open now."""
+    """Give the page of the questions that are open now; without any there is no way in steps."""
     asked = clinic.open_at(now)
     if invitee:
         asked = invitee.limit_questions(asked)
-    return FormPage(template, asked, request, invitee, in_steps=query(request, "view") != "all")
+    in_steps = bool(asked.purposes) and query(request, "view") != "all"
+    return FormPage(template, asked, request, invitee, in_steps=in_steps)
 
 
 def _show(page: FormPage) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from chalice.app import Request, Response
 
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.consent import Answer
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
@@ -28,7 +29,7 @@ from chalicelib.web.pages.decision_form import (
     read_withdrawal_source,
     show_again,
 )
-from chalicelib.web.pages.steps import known_details, show_next_step, show_step_to_mend
+from chalicelib.web.pages.steps import is_refusal, known_details, show_next_step, show_step_to_mend
 from chalicelib.web.requests import form_fields, mount, visitor
 from chalicelib.web.responses import see_other
 from chalicelib.web.saved_form import saved_form
@@ -65,11 +66,14 @@ def submit_answers(template: str, clinic: str, request: Request, then: Next) -> 
         )
     shown = portal.clinics.version(clinic, state.version)
     page = consent_form_page(template, shown, request, invitee, now)
-    if first(fields, "go"):
+    if page.in_steps and first(fields, "go"):
         return show_next_step(page, state, fields, now)
     answers = read_consent(page.clinic, fields, now, known_details(page))
     if answers.errors:
         return _to_mend(page, fields, answers.errors)
+    if Answer.YES in answers.answers.values() and is_refusal(page, state):
+        # The page that was shown for a No to everything says nothing of what a Yes is to.
+        return _to_mend(page, fields, [TOO_OLD])
     form = _submitted(page.clinic, state, answers)
     try:
         result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)

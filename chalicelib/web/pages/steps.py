@@ -123,6 +123,19 @@ def show_step_to_mend(
     return visit.show(step, state_of(page.template, page.clinic.id, fields), faults)
 
 
+def is_refusal(page: FormPage, state: FormState) -> bool:
+    """Tell whether the page that sent the form showed a No to everything."""
+    if state.version != page.clinic.version:
+        return False
+    if state.sha256 == _page_sha256(page, page.evidence, state.lang):
+        return False
+    return state.sha256 == _page_sha256(page, STEPS[page.template].refused, state.lang)
+
+
+def _page_sha256(page: FormPage, template: str, lang: str) -> str:
+    return get_portal().shown_pages.page_sha256(template, page.clinic, lang)
+
+
 def _step(clinic: Clinic, go: str) -> Step:
     """Give the page that a button names; the start for a name that is no page's."""
     name, _, purpose_id = go.partition(".")
@@ -250,25 +263,14 @@ class _Visit:
         """
         if state is None:
             return self.fresh, False
-        refusal = step.name == CHECK and (only_refused or self._was_refusal(state))
+        refusal = step.name == CHECK and (only_refused or is_refusal(self.page, state))
         evidence = self.fresh.sha256
         if refusal:
-            evidence = self._sha256(STEPS[self.page.template].refused, self.fresh.lang)
+            refused = STEPS[self.page.template].refused
+            evidence = _page_sha256(self.page, refused, self.fresh.lang)
         same_text = (state.version, state.lang) == (self.fresh.version, self.fresh.lang)
         kept = state if same_text else self.fresh._replace(opened_at=state.opened_at)
         return kept._replace(sha256=evidence), refusal
-
-    def _was_refusal(self, state: FormState) -> bool:
-        """Tell whether the page that sent the form showed a No to everything."""
-        if state.version != self.clinic.version:
-            return False
-        shown, refused = self.page.evidence, STEPS[self.page.template].refused
-        if state.sha256 == self._sha256(shown, state.lang):
-            return False
-        return state.sha256 == self._sha256(refused, state.lang)
-
-    def _sha256(self, template: str, lang: str) -> str:
-        return get_portal().shown_pages.page_sha256(template, self.clinic, lang)
 
     def _where_chosen(self, error: FieldError) -> FieldError:
         """Name the contact that was chosen where either of two is missing."""

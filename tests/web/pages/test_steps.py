@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ class Walk:
 
     def forward(self, **said: str) -> "Walk":
         """Press Continue: the first button of the page."""
-        found = re.search(r'<button name="go" value="([^"]+)"', self.answer.text)
+        found = re.search(r'<button type="submit" name="go" value="([^"]+)"', self.answer.text)
         assert found
         return self.go(found[1], **said)
 
@@ -87,9 +88,12 @@ def _named(said: dict[str, str]) -> Fields:
     }
 
 
+def _published(name: str) -> Clinic:
+    return get_portal().directory.look_up(name).published.clinic
+
+
 def _clinic(name: str) -> Clinic:
-    portal = get_portal()
-    return portal.directory.look_up(name).published.clinic.open_at(portal.clock())
+    return _published(name).open_at(get_portal().clock())
 
 
 def _languages(portal: RunningPortal) -> list[tuple[str, str]]:
@@ -134,6 +138,49 @@ def test_no_to_everything_is_two_acts_and_one_receipt(
     kept = client.get(f"/{program.clinic}/shown/{receipt['notice']['sha256']}").text
     assert "Check your answers" in kept
     assert "1 of 4" not in kept, "the topics were not shown"
+
+
+def test_a_yes_is_not_bound_to_the_page_of_a_no_to_everything(
+    client: Client, portal: RunningPortal
+) -> None:
+    """That page shows no topic: whoever sends a Yes from it begins again, everything kept."""
+    program = portal.open_clinic()
+    walk = Walk(client, f"/{program.clinic}?lang=en").go("no")
+    before = portal.items()
+    said = {NEWS: "yes", "email": ANNA}
+    walk.shown(client.post(walk.target, {**walk.fields, **said}))
+    assert (walk.answer.status, walk.page.alerts) == (422, 1)
+    assert "You decide what we may do with your data" in walk.page.words
+    assert said.items() <= walk.page.fields.items()
+    assert portal.items() == before
+    walk.go("topic.newsletter").go("check")
+    receipt = program.receipt(receipt_number(walk.save())).json()
+    kept = client.get(f"/{program.clinic}/shown/{receipt['notice']['sha256']}").text
+    assert "1 of 4" in kept
+
+
+def _contest_that_ended(document: dict[str, Any]) -> None:
+    """Ask for one contest, and nothing beside it, that is over by now."""
+    [contests] = [each for each in document["purposes"] if each["id"] == "contests"]
+    contests["options"] = contests["options"][:1]
+    contests["options"][0]["ends"] = "2025-12-31"
+    document["purposes"] = [contests]
+
+
+@pytest.mark.parametrize("kiosk", ["", "/kiosk"])
+@pytest.mark.parametrize("view", ["", "&view=all"])
+def test_a_clinic_whose_contest_is_over_still_has_a_page(
+    client: Client, portal: RunningPortal, kiosk: str, view: str
+) -> None:
+    """With no question left nothing fails, be it opened now or sent from a page that was open."""
+    clinic = portal.open_clinic(change=_contest_that_ended).clinic
+    target = f"/{clinic}{kiosk}?lang=en{view}"
+    state = open_page(client, target).fields["state"]
+    [question] = _published(clinic).questions
+    for fields in ({}, {f"decision.{question}": "yes", "email": ANNA}):
+        for go in ("", "no", "check", "contact", "topic.contests"):
+            answer = client.post(target, {"state": state, **fields, "go": go})
+            assert answer.status == 422, go
 
 
 def test_an_answer_changed_after_no_to_everything_is_bound_to_all_that_is_shown(
