@@ -200,7 +200,7 @@ class _Done(NamedTuple):
         viewed = view_receipt(clinic, document, portal.clock())
         mend = None
         if self.saved and viewed["kind"] in {"waits", "unsure"}:
-            address = f"{root}/{clinic.id}/kiosk?lang={self.lang}{kept}"
+            address = f"{root}/{clinic.id}/kiosk?lang={document['notice']['lang']}{kept}"
             mend = way_to_mend(KIOSK_PAGE, clinic, self.request, document, address)
         base = base_url(self.request, portal.settings.public_url)
         receipt = f"{base}/{clinic.id}/receipts/{document['id']}?lang={self.lang}"

@@ -107,6 +107,6 @@ def _confirming(
     token = saved.to_token(clinic.id)
     mend = None
     if document["assurance"] == Assurance.SELF_ASSERTED:
-        address = f"{mount(request)}/{clinic.id}?lang={language(request, clinic)}"
+        address = f"{mount(request)}/{clinic.id}?lang={document['notice']['lang']}"
         mend = way_to_mend(CONSENT_PAGE, clinic, request, document, address)
     return {"saved": saved, "token": token, "kept_query": f"&saved={token}", "mend": mend}

@@ -11,6 +11,7 @@ from chalice.app import Request
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.confirmation import Counting, counting
 from chalicelib.domain.consent import Channel
+from chalicelib.domain.guardians import ACTOR
 from chalicelib.domain.instants import Instant
 from chalicelib.portal import get_portal
 from chalicelib.web.form_state import form_secret
@@ -55,11 +56,18 @@ def way_to_mend(
     """Give the form that leads back to the contact with the same answers, for another contact.
 
     The first receipt stays. What is sent from there is a decision of its own, under the other
-    contact; what waits under the wrong one lapses unless its owner confirms it.
+    contact; what waits under the wrong one lapses unless its owner confirms it. It is bound to the
+    text that the patient read, so `address` has to name its language. Who read all questions on one
+    page comes back in steps, and is bound to those: the texts are the same, the page is another.
+    Who decided for a child begins at the child's page: no receipt has the child's name and birth.
     """
     page = consent_form_page(template, clinic, request, None, get_portal().clock())
+    notice = document["notice"]
     state = new_state(page)._replace(
-        source=document["source"], channel=Channel(document["channel"])
+        lang=notice["lang"],
+        sha256=notice["sha256"],
+        source=document["source"],
+        channel=Channel(document["channel"]),
     )
     answers = {
         f"decision.{question}": entry["answer"]
@@ -67,4 +75,8 @@ def way_to_mend(
         if entry["answer"] in {"yes", "no"}
     }
     sealed = state.to_token(form_secret(clinic.id, template))
-    return {"address": address, "fields": {"state": sealed, "go": "contact", **answers}}
+    fields = {"state": sealed, "go": "contact", **answers}
+    if document["actor"] == ACTOR:
+        relation = document["evidence"]["guardian"]
+        fields |= {"go": "child", "child": "yes", "relation": relation}
+    return {"address": address, "fields": fields}

@@ -14,10 +14,13 @@ from tests.cast import ANNA, ANNA_PHONE, TBILISI
 from tests.web.client import Answer, Client
 from tests.web.letterbox import a_token, carried, texted_code
 from tests.web.page_reader import Fields, Page, decide, open_page, receipt_number
+from tests.web.pages.test_guardians import ELZA
+from tests.web.pages.test_steps import VALMIERA
 from tests.web.running import RunningPortal, counts_at_once
 
 EMAIL, SMS, REVIEW = "newsletter.email", "newsletter.sms", "testimonials.text"
 YES = {f"decision.{EMAIL}": "yes", "email": ANNA.value}
+NAMED = "testimonials.first_name"
 MASKED = "a•••@e•••.org"
 PHONE_YES: Fields = {f"decision.{SMS}": "yes", "phone": ANNA_PHONE.value}
 
@@ -308,3 +311,58 @@ def test_a_wrong_address_is_corrected_with_the_answers_carried_along(
     assert program.states(email=ANNA.value)[EMAIL] == "pending"
     assert program.states(email="ana@example.org")[EMAIL] == "pending"
     assert len(carried(portal, Contact(ContactKind.EMAIL, "ana@example.org"))) == 1
+
+
+def test_a_wrong_address_is_corrected_for_the_same_child(
+    client: Client, portal: RunningPortal
+) -> None:
+    """What a guardian said for a child never becomes the guardian's own answer; only the child's
+    name and birth, which no receipt has, are typed again.
+    """
+    program = portal.open_clinic(VALMIERA)
+    place = f"/{program.clinic}?lang=en"
+    yes = {f"decision.{NAMED}": "yes", "email": "ana@example.org"}
+    fields = Page(told(client, program.clinic, {**yes, **ELZA})[1]).fields
+    assert (fields["go"], fields["child"], fields["relation"]) == ("child", "yes", "parent")
+    del fields["saved"]
+    step = open_step(client, place, fields)
+    assert {"child_name", "child_born_day"} <= step.keys()
+    step = open_step(client, place, {**step, **ELZA, "go": "contact"})
+    step = open_step(client, place, {**step, "email": ANNA.value, "go": "check"})
+    receipt = program.receipt(receipt_number(client.post(place, step))).json()
+    assert (receipt["actor"], receipt["evidence"]) == ("guardian", {"guardian": "parent"})
+    assert len(program.history(email=ANNA.value)) == 1, "nothing of the guardian's own"
+
+
+@pytest.mark.parametrize("kiosk", [False, True])
+@pytest.mark.parametrize("view", ["", "&view=all"])
+def test_what_is_corrected_is_bound_to_the_text_that_was_read(
+    client: Client, portal: RunningPortal, view: str, *, kiosk: bool
+) -> None:
+    """Whoever reads the receipt in another language has not read the questions in it."""
+    program = portal.open_clinic()
+    place = f"/{program.clinic}{'/kiosk' if kiosk else ''}"
+    state = open_page(client, f"{place}?lang=lv{view}").fields["state"]
+    answer = client.post(f"{place}?lang=lv{view}", {"state": state, **YES})
+    number = _first_number(answer)
+    if kiosk:
+        sent = {"saved": Page(answer).fields["saved"], "again": "yes"}
+        page = client.post(f"{place}/done?lang=en", sent)
+    else:
+        saved = answer.location.partition("&saved=")[2]
+        page = client.get(f"{place}/receipts/{number}?lang=en&saved={saved}")
+    [address] = re.findall(rf'action="[^"]*({place}\?lang=\w+)"', page.text)
+    fields = Page(page).fields
+    step = open_step(client, address, {**fields, "email": ANNA.value, "go": "check"})
+    again = _first_number(client.post(address, step))
+    assert again != number
+    first, second = (program.receipt(each).json()["notice"] for each in (number, again))
+    assert (first["lang"], second["lang"]) == ("lv", "lv")
+    assert (first["sha256"] == second["sha256"]) == (not view)
+
+
+def _first_number(answer: Answer) -> str:
+    """Give the number of the receipt that a form led to, or whose page it shows."""
+    found = re.search(r"[0-9a-f]{32}", answer.location if answer.status == 303 else answer.text)
+    assert found
+    return found[0]
