@@ -9,6 +9,7 @@ A block is a dict with `kind`. A text is a list of pieces: a string, or a dict w
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Any
@@ -28,6 +29,9 @@ _INLINE = frozenset(
     {"a", "b", "br", "code", "em", "i", "img", "input", "small", "span", "strong", "time"}
 )
 _BOLD = frozenset({"b", "strong"})
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
+"""Categories of characters that show nothing: spaces, and what only steers others."""
+
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -146,7 +150,7 @@ def _grouped(children: Sequence[_Element | str]) -> Iterator[_Element | list[_El
 def _block(element: _Element) -> list[Block]:
     tag, classes = element.tag, element.classes
     if re.fullmatch(r"h[1-6]", tag):
-        return [{"kind": "heading", "level": int(tag[1]), "text": _text(element.children)}]
+        return _heading(element)
     if tag == "p" and "line" in classes:
         return [{"kind": "pen", "lines": [_text(element.children)]}]
     if tag == "p":
@@ -157,6 +161,23 @@ def _block(element: _Element) -> list[Block]:
     if made := _MADE.get(tag):
         return [made(element)]
     return _container(element)
+
+
+def _heading(element: _Element) -> list[Block]:
+    """Give a heading; none where it shows nothing, for PDF/UA-1 wants words in each."""
+    text = _text(element.children)
+    if not any(
+        unicodedata.category(each) not in _UNSEEN for piece in text for each in _said(piece)
+    ):
+        return []
+    return [{"kind": "heading", "level": int(element.tag[1]), "text": text}]
+
+
+def _said(piece: Piece) -> str:
+    """Give the words of a piece; of a box to tick its sign."""
+    if isinstance(piece, str):
+        return piece
+    return "☐" if "box" in piece else str(piece.get("bold", piece.get("link", "")))
 
 
 def _container(element: _Element) -> list[Block]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.errors import PressUnavailableError
 from chalicelib.presentation.press import PressInProcess
+from chalicelib.presentation.print_content import read_blocks
 from chalicelib.presentation.typesetting import handle, typeset
 from tests.factories import MORNING
 from tests.pdf_file import PdfFile
@@ -62,15 +63,32 @@ def test_the_file_is_dated_to_the_second() -> None:
         '#panic(1) #import "x": * #sys.inputs',
         "$x^2$ \\ \\u{41} @label <label> *b* _i_ `c` // no comment /* nor */",
         "= Heading\n- item\n+ item\n/ term: x",
+        '#read("look.typ") #eval("1+1")',
         "</p></div> &lt;b&gt; %PDF-1.7 endobj ( ) <</Type/Catalog>>",
     ],
 )
 def test_nothing_in_a_text_is_markup_or_code(hostile: str) -> None:
     """A purpose's title breaks no receipt, and reads no file."""
-    paper = _paper(hostile, title=hostile)
+    pieces = [{"bold": hostile}, " ", {"link": hostile, "to": "https://example.org"}]
+    blocks = [{"kind": "text", "classes": [], "text": text} for text in ([hostile], pieces)]
+    values = _values(blocks, title=hostile) | {"footer": hostile}
+    paper = PdfFile(typeset("notice", values))
+    told = hostile.replace("\n", " ")
     assert [each.text for each in paper.read_aloud if each.tag in {"H1", "P"}] == [
-        hostile.replace("\n", " "),
-        hostile.replace("\n", " "),
+        told,
+        told,
+        f"{told} {told}",
+    ]
+
+
+@pytest.mark.parametrize("blank", ["", "&#8203;", "<b>&shy;</b> &nbsp;", "<br>"])
+def test_a_heading_that_shows_nothing_is_left_out(blank: str) -> None:
+    """A line that was emptied in a notice keeps nobody from its paper."""
+    blocks = read_blocks(f"<h2>{blank}</h2><p>Text</p><h2>{blank}Call</h2>")
+    paper = PdfFile(typeset("notice", _values(blocks)))
+    assert [each.text.strip() for each in paper.read_aloud if each.tag == "H1"] == [
+        "A paper",
+        "Call",
     ]
 
 

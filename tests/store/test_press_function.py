@@ -31,5 +31,9 @@ def test_a_press_that_is_not_there_or_does_not_answer_is_one_named_error() -> No
         pytest.raises(PressUnavailableError, match="ResourceNotFoundException"),
     ):
         _made(PRESS_FUNCTION="nowhere").press.pdf("notice", {})
-    with environment(aws_environment(url)), pytest.raises(PressUnavailableError):
+    unreachable = "EndpointConnectionError|ConnectTimeoutError"
+    with (
+        environment(aws_environment(url)),
+        pytest.raises(PressUnavailableError, match=unreachable),
+    ):
         _made(PRESS_FUNCTION="press").press.pdf("notice", {})
