@@ -2,7 +2,7 @@
 
 It is shown as an image (`<img>` with a `data:` address), in which a browser runs no script and
 fetches nothing (SVG Integration, "secure static mode"). It is looked through all the same, because
-the same file goes into mails and prints.
+the press draws the same file on paper.
 """
 
 import base64
@@ -43,9 +43,15 @@ _VALUE = re.compile(r"[\w\s.,%#()+-]*", re.ASCII)
 _REFERENCE = re.compile(r"url\(#[\w.-]+\)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,5}(?:\.\d{1,5})?", re.ASCII)
 
+_LENGTH = re.compile(r"\d*\.?\d+(?:[eE][-+]?\d+)?", re.ASCII)
+"""What a width or a height begins with, before its unit."""
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD_LENGTH = 13
 """Bytes of a PNG's first part, IHDR (PNG specification, 11.2.1)."""
+
+_MOST_UNPACKED = 9 * MAX_SIDE**2
+"""Bytes of the largest picture: eight a pixel, and what tells the filter of each row."""
 
 
 class LogoFault(NamedTuple):
@@ -80,6 +86,7 @@ def _measure_png(data: bytes) -> tuple[int, int] | LogoFault:
     if not data.startswith(_SIGNATURE):
         return broken
     kinds: list[bytes] = []
+    packed = b""
     size = 0, 0
     place = len(_SIGNATURE)
     while place < len(data) and kinds[-1:] != [b"IEND"]:
@@ -90,6 +97,7 @@ def _measure_png(data: bytes) -> tuple[int, int] | LogoFault:
         if not kinds and length == _HEAD_LENGTH:
             size = struct.unpack(">II", part[4:12])
         kinds.append(part[:4])
+        packed += part[4:] if part[:4] == b"IDAT" else b""
         place += 12 + length
     framed = kinds[:1] == [b"IHDR"] and kinds[-1] == b"IEND"
     if not framed or b"IDAT" not in kinds or place != len(data):
@@ -98,7 +106,17 @@ def _measure_png(data: bytes) -> tuple[int, int] | LogoFault:
         return LogoFault("moves", "Save it as one still picture")
     if not all(0 < side <= MAX_SIDE for side in size):
         return LogoFault(f"is {size[0]} × {size[1]} pixels", f"At most {MAX_SIDE} each way")
-    return size
+    return size if _inflates(packed) else broken
+
+
+def _inflates(packed: bytes) -> bool:
+    """Tell whether the pixels of a PNG are a whole zlib stream, no longer than any may be."""
+    unpacking = zlib.decompressobj()
+    try:
+        unpacking.decompress(packed, _MOST_UNPACKED)
+    except zlib.error:
+        return False
+    return unpacking.eof
 
 
 def _measure_svg(data: bytes) -> tuple[int, int] | LogoFault:
@@ -149,6 +167,7 @@ class _Drawing:
         for attribute, value in attributes.items():
             _check_attribute(name, attribute, value)
         if not self._open:
+            _check_sides(attributes)
             self.size = _proportions(attributes.get("viewBox", ""))
         self._open.append(name)
 
@@ -187,6 +206,16 @@ def _check_attribute(element: str, name: str, value: str) -> None:
     if not _VALUE.fullmatch(plain) or "url" in plain.lower():
         remedy = "It may name colours, numbers and, as url(#id), its own parts"
         raise _RefusedError(f"has {value[:20]!r} in {place}", remedy)
+
+
+def _check_sides(attributes: dict[str, str]) -> None:
+    """Refuse a drawing that says it is of no size: the press cannot draw it."""
+    for side in ("width", "height"):
+        if side not in attributes:
+            continue
+        length = _LENGTH.match(attributes[side].strip())
+        if not length or not float(length[0]):
+            raise _RefusedError(f"has no {side}", "Write one above 0, or leave it out")
 
 
 def _proportions(view_box: str) -> tuple[int, int]:

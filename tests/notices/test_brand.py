@@ -237,6 +237,8 @@ WHOLE = {
     "another namespace": ('<svg viewBox="0 0 1 1"/>', "<svg>"),
     "no view box": ('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>', "viewBox"),
     "a view box of nothing": (DRAWING.replace("48 24", "0 24"), "viewBox"),
+    "no width": (DRAWING.replace("viewBox", 'width="0" viewBox'), "no width"),
+    "less than no height": (DRAWING.replace("viewBox", 'height="-4px" viewBox'), "no height"),
     "another root": ('<g xmlns="http://www.w3.org/2000/svg"/>', "<g>"),
 }
 
@@ -266,6 +268,8 @@ def test_an_attribute_of_no_shape_never_passes(name: str, element: str) -> None:
         (a_png().replace(b"IDAT", b"IDAX"), "no whole PNG"),
         (b"\x89PNG\r\n\x1a\n", "no whole PNG"),
         (a_png(between=[]), "no whole PNG"),
+        (a_png(between=[b"IDATno zlib"]), "no whole PNG"),
+        (a_png(between=[b"IDAT" + zlib.compress(bytes(8))[:-1]]), "no whole PNG"),
         (a_png(between=[b"acTL" + bytes(8), b"IDAT"]), "moves"),
         (a_png(MAX_SIDE + 1, 1), "pixels"),
         (a_png(0, 1), "pixels"),
