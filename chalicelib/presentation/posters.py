@@ -77,7 +77,9 @@ def sheet(occasion: Occasion, name: str) -> Paper:
 def describe(occasion: Occasion, *kinds: str) -> dict[str, Any]:
     """Describe ways with their words and codes, and the clinic that offers them."""
     clinic, lang = occasion.clinic, occasion.languages[0]
-    names = {clinic.name[each]: each for each in reversed(occasion.languages)}
+    names: dict[str, str] = {}
+    for each in occasion.languages:
+        names.setdefault(clinic.name[each], each)
     day = clinic.since or clinic.effective  # the same file as long as the clinic is the same
     ways = [_way(occasion, kind) for kind in kinds]
     return {
@@ -85,7 +87,7 @@ def describe(occasion: Occasion, *kinds: str) -> dict[str, Any]:
         "title": f"{ways[0]['words'][0]['headline']} – {clinic.name[lang]}",
         "at": f"{day}T00:00:00.000Z",
         "brand": _brand(clinic),
-        "names": [{"lang": each, "text": name} for name, each in reversed(names.items())],
+        "names": [{"lang": each, "text": name} for name, each in names.items()],
         "ways": ways,
     }
 

@@ -18,7 +18,16 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.short_address import SIGN_UP, WITHDRAW
 from chalicelib.notices.colours import shades
 from chalicelib.presentation.i18n import catalog
-from chalicelib.presentation.posters import BOTH, POSTERS, SHEETS, SIZES, Occasion, poster, sheet
+from chalicelib.presentation.posters import (
+    BOTH,
+    POSTERS,
+    SHEETS,
+    SIZES,
+    Occasion,
+    describe,
+    poster,
+    sheet,
+)
 from chalicelib.presentation.press import Paper, PressInProcess
 from tests.cast import CLINICS, RIGA, TBILISI, an_edition
 from tests.codes import codes_in
@@ -64,6 +73,13 @@ def _occasion(
     chosen = tuple(languages or clinic.languages)
     lang = chosen[0] if len(chosen) == 1 else None
     return Occasion(clinic, chosen, base_url, lang, "desk")
+
+
+def test_a_name_in_two_languages_stands_where_the_first_of_them_does() -> None:
+    """The largest name is the one in the most prominent language."""
+    clinic = replace(an_edition(RIGA).clinic, name={"lv": "A", "ru": "B", "en": "A"})
+    names = describe(_occasion(clinic, ("lv", "ru", "en")), SIGN_UP)["names"]
+    assert names == [{"lang": "lv", "text": "A"}, {"lang": "ru", "text": "B"}]
 
 
 def _paper(occasion: Occasion, name: str, size: str) -> Paper:
