@@ -1,6 +1,7 @@
 """Pictures of a page on two screens, by day and in the dark, and what is wrong with it on each."""
 
 import gzip
+import shutil
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,8 @@ class Gallery:
     pages: list[Weighed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Make the folder, and watch what the phone loads."""
+        """Make the folder anew, and watch what the phone loads."""
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._document: Response | None = None
         self._beside = 0
