@@ -32,7 +32,8 @@ class StepPages(NamedTuple):
     shown: str
     """What a receipt is bound to: everything that these pages show, in their order."""
     refused: str
-    """The same for a No to everything: the start and the check, which is all that was shown."""
+    """The same for a No to everything: the start and the check, which everybody who presses it was
+    shown."""
 
 
 STEPS = {

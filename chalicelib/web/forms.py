@@ -132,7 +132,7 @@ def read_changes(clinic: Clinic, fields: Fields, known: Collection[str]) -> Form
     `known` names what is known of them (email, phone, name, address).
     """
     answers, errors = _read_answers(clinic, fields)
-    for question_id in _agreed(answers):
+    for question_id in agreed(answers):
         if not can_agree(clinic.questions[question_id], known):
             errors.append(FieldError(f"{QUESTION}{question_id}", "contact_unknown"))
     declares = _asks_for_age(clinic, answers)
@@ -237,19 +237,15 @@ def _read_answers(
     return answers, errors
 
 
-def _agreed(answers: Answers) -> list[QuestionId]:
+def agreed(answers: Answers) -> list[QuestionId]:
     """Give the questions that are answered with Yes."""
-    agreed = []
-    for question, answer in answers.items():
-        if answer is Answer.YES:
-            agreed.append(question)
-    return agreed
+    return [question for question, answer in answers.items() if answer is Answer.YES]
 
 
 def needs_of(clinic: Clinic, answers: Answers) -> frozenset[str]:
     """Give everything that the Yes of a form need to know."""
     needs: set[str] = set()
-    for question in _agreed(answers):
+    for question in agreed(answers):
         needs |= clinic.questions[question].needs
     return frozenset(needs)
 
@@ -333,7 +329,7 @@ def _missing_details(
             reachable = True
         elif kind in needs:
             errors.append(FieldError(kind, f"{kind}_missing"))
-    if _agreed(answers) and not errors and not reachable:
+    if agreed(answers) and not errors and not reachable:
         errors.append(FieldError(clinic.contact_order[0], "contact_missing"))
     if "name" in needs and not named:
         errors.append(FieldError("name", "name_missing"))
@@ -361,7 +357,7 @@ def _phone_errors(
     if takes_texts(phone.value, clinic.text_message_countries):
         return []
     kinds = [contact.kind for contact in contacts]
-    waiting = [question for question in _agreed(answers) if question in clinic.needs_confirmation]
+    waiting = [question for question in agreed(answers) if question in clinic.needs_confirmation]
     by_phone = [
         question
         for question in waiting

@@ -4,8 +4,8 @@ The page of a receipt is for whoever has its number, and never says by whom it i
 just typed an address should read it once more, masked, where to look for the message, and have that
 sent again or mend it. So the form leads to the receipt with a token: the receipt's number, the
 contacts as they are shown (masked) and the moment, encrypted under the clinic's key. It holds no
-contact, an address with it tells nobody anything in a log, it is good for the one receipt, and for
-an hour. Whoever has the receipt's number and not this token sees nothing of it.
+contact in full, and in a log it cannot be read; whoever opens its address within the hour sees the
+masked contact. It is good for the one receipt. Whoever has the receipt's number and not this token sees nothing of it.
 
 It is made of what was typed and of nothing else: it is the same whether or not a contact is known.
 """
@@ -29,7 +29,7 @@ AT_THE_KIOSK = timedelta(minutes=10)
 
 _WHAT = "saved-form"
 _SALT = "5a" * 16
-"""The key is the clinic's alone here: nothing of a person's is encrypted under it."""
+"""In the place of a person's salt: no person's own key encrypts this, so erasing nobody ends it."""
 
 
 class SavedForm(NamedTuple):

@@ -22,7 +22,7 @@ from chalicelib.portal import get_portal
 from chalicelib.services.invitee import Invitee
 from chalicelib.store.shown_pages import KIOSK_PAGE, STEPS
 from chalicelib.web.form_state import FORM_LIFETIME, FormState, state_of
-from chalicelib.web.forms import CHILD_FIELDS, QUESTION, needs_of, read_consent
+from chalicelib.web.forms import CHILD_FIELDS, QUESTION, agreed, needs_of, read_consent
 from chalicelib.web.pages.decision_form import FormPage, new_state, render_form
 from chalicelib.web.responses import html
 from chalicelib.web.typed_fields import MAX_TYPED, Fields, first
@@ -207,8 +207,7 @@ class _Visit:
 
     def _name_needed(self, form: FormAnswers) -> str:
         """Tell whether a Yes of the form needs a name, and whether the first one is enough."""
-        agreed = [each for each, answer in form.answers.items() if answer is Answer.YES]
-        needs = [self.clinic.questions[each].needs for each in agreed]
+        needs = [self.clinic.questions[each].needs for each in agreed(form.answers)]
         named = [each for each in needs if "name" in each]
         if not named:
             return ""
