@@ -208,7 +208,8 @@ class Clinic:
     sha256: str
     questions: Mapping[QuestionId, Question] = field(repr=False)
     dates: Mapping[str, Text] = field(default_factory=dict, repr=False)
-    """The document's dates as each language writes them, fixed when it is published."""
+    """The document's dates as each language writes them, fixed when it is published; see `_version`
+    of `store.publishing`."""
     closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
     """When each last day in the document is over: local midnight, fixed when it is published."""
     since: str = ""

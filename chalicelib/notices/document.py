@@ -127,7 +127,7 @@ def read_clinic(
     if published:
         return replace(
             _clinic(reader, whole, sha256, _published_brand(whole, published)),
-            dates=published["dates"],
+            dates=published.get("dates", {}),
             closes=published["closes"],
             since=published.get("since", ""),
         )

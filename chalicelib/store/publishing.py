@@ -241,6 +241,8 @@ def _version(edition: PublishedEdition, draft: Draft, since: Instant) -> Iterato
     day = local_day(since, clinic.country)
     day_in_words = {lang: format_date(day, lang) for lang in clinic.languages}
     # The member "told" holds what a clinic's page shows of its dates and its colour; it is stored under this name.
+    # Nothing here reads the dates in words. The version of the portal before does: while a release
+    # replaces it, it shows what this one publishes.
     shown = {
         "dates": {**clinic.dates, day: day_in_words},
         "closes": clinic.closes,

@@ -298,6 +298,11 @@ def test_a_version_published_before_a_reason_was_asked_for_keeps_what_it_says() 
     )
 
 
+def test_a_published_version_without_dates_in_words_is_read() -> None:
+    """No page shows them any more: a later portal may publish none."""
+    assert not read_clinic(a_document(), published={"closes": {}}).dates
+
+
 def test_a_contest_that_is_over_is_warned_about_and_is_no_fault() -> None:
     """A notice may be published after a contest's last day.
 
