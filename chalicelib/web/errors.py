@@ -23,6 +23,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.notices.controllers import ID
+from chalicelib.notices.document import RESERVED_IDS
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
 from chalicelib.presentation.templates import render
@@ -226,7 +227,8 @@ def _clinic_now(clinic_id: str, status: int) -> Clinic | None:
     if len(clinic_id) > MAX_NAME:
         return None
     portal = get_portal()
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not ID.fullmatch(clinic_id):
+    no_clinics = clinic_id in RESERVED_IDS or not ID.fullmatch(clinic_id)
+    if no_clinics or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         known = portal.clinics.remembered(clinic_id)
         return known.clinic if known else None
     try:

@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.presentation.i18n import catalog
+from chalicelib.store.clinics import Clinics, Published
 from chalicelib.web.requests import MAX_FORM
 from tests.cast import RIGA, TBILISI
 from tests.web.client import FORM, Client
@@ -51,6 +52,23 @@ def test_an_unknown_address_gives_a_page_that_says_so(client: Client, target: st
     assert answer.status == 404
     assert answer.headers["cache-control"] == "no-store"
     assert HEADINGS["en"] in Page(answer).words
+
+
+def test_an_address_of_the_portal_itself_is_looked_for_among_no_clinics(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that was cut costs no reading of the table for a clinic that cannot be."""
+    asked: list[str] = []
+    in_force = Clinics.in_force
+
+    def watched(clinics: Clinics, clinic: str) -> Published:
+        asked.append(clinic)
+        return in_force(clinics, clinic)
+
+    monkeypatch.setattr(Clinics, "in_force", watched)
+    for target in ("/manage/cut", "/confirm/cut", "/verify/cut", "/nobody"):
+        assert client.get(target).status in {404, 410}
+    assert set(asked) == {"nobody"}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
