@@ -39,13 +39,6 @@ _SYMBOL_FONT = str.maketrans({"\uf0b7": "•", "\uf0a7": "▪"})
 """Bullets of word processors, written in a font that nobody else has."""
 
 
-def legal_html(text: str) -> Markup:
-    """Render a legal text. HTML in it is shown as it is written and is no part of the page."""
-    # Deep indentation means nothing in a pasted text, but Markdown would overlook its points.
-    shallow = _INDENTED.sub(_less_indented, text)
-    return Markup(_markdown().render(shallow))  # noqa: S704 - `html` is False
-
-
 class Part(NamedTuple):
     """A part of a legal text: its heading, "" for what stands before the first, and its HTML."""
 
@@ -54,7 +47,11 @@ class Part(NamedTuple):
 
 
 def legal_parts(text: str) -> list[Part]:
-    """Render a legal text in parts: one for each heading of the second level (`##`)."""
+    """Render a legal text in parts: one for each heading of the second level (`##`).
+
+    HTML in it is shown as it is written and is no part of the page.
+    """
+    # Deep indentation means nothing in a pasted text, but Markdown would overlook its points.
     tokens = _markdown().parse(_INDENTED.sub(_less_indented, text))
     begins = [
         at for at, each in enumerate(tokens) if (each.type, each.tag) == ("heading_open", "h2")
@@ -69,7 +66,7 @@ def legal_parts(text: str) -> list[Part]:
 
 def _rendered(tokens: Sequence[Token]) -> Markup:
     markdown = _markdown()
-    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 - as above
+    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 - `html` is False
 
 
 @cache

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.notices.edition import first_sentence, make_edition
-from chalicelib.notices.legal_text import legal_html, legal_parts
+from chalicelib.notices.legal_text import legal_parts
 from infra.operator.cli.clinic_file import ClinicFile
 from tests.cast import CLINICS
 from tests.factories import a_document, in_both
@@ -50,6 +50,14 @@ MARKS = [
     "\t• ",
 ]
 WORDS = st.text(alphabet="abcāžшლ ,;:„”§", min_size=1, max_size=30).map(str.strip).filter(bool)
+
+
+def legal_html(text: str) -> str:
+    """Give a legal text as one piece of HTML: its parts, each after its heading."""
+    return "".join(
+        f"<h2>{part.heading}</h2>\n{part.html}" if part.heading else part.html
+        for part in legal_parts(text)
+    )
 
 
 def lines_of(html: str) -> list[str]:
@@ -197,8 +205,12 @@ def test_a_legal_text_is_parted_at_its_headings_and_loses_nothing() -> None:
     assert (one.heading, two.heading) == ("One", "Two &amp; three")
     assert "<h3>Within</h3>" in one.html
     assert "<h2>quoted</h2>" in two.html
-    whole = [f"<h2>{each.heading}</h2>\n{each.html}" for each in (one, two)]
-    assert "".join([str(before.html), *whole]) == str(legal_html(text))
+    assert legal_html(text) == (
+        "<p>Before</p>\n"
+        "<h2>One</h2>\n<p>First <em>text</em>.</p>\n<h3>Within</h3>\n"
+        '<ul class="points" role="list">\n<li class="d1 w2">\n<span class="no">1.</span> a</li>\n</ul>\n'
+        "<h2>Two &amp; three</h2>\n<blockquote>\n<h2>quoted</h2>\n</blockquote>\n"
+    )
 
 
 @pytest.mark.parametrize(("text", "parts"), [("", 0), ("No heading", 1), ("## A\n\n## B", 2)])
