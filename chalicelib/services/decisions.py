@@ -164,7 +164,10 @@ def _was_recorded(decision: Decision, person: Subject) -> bool:
     """Tell whether a person's answers show that this decision was recorded before.
 
     Its receipt's place by its id shows it too, and keeps it from being written twice; but not where
-    that receipt's place is still kept as it was before there were references.
+    that receipt's place is still kept as it was before there were references. Such a decision, sent
+    again after the person answered all its questions anew, is recorded a second time, and a Yes of
+    it counts again. `consent operator migrate` ends that: it adds the other place. To ask for the
+    earlier place in each transaction would cost write units for ever.
     """
     return any(
         answer is not None and answer.receipt_id == decision.receipt_id
