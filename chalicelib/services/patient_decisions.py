@@ -109,7 +109,7 @@ def record_answers(
             lookup = portal.directory.look_up(clinic.id, identification.contacts, guard=check)
     receipt = decisions.answer(portal, decision, identification, seen=lookup)
     log.count("DecisionRecorded")
-    return FormResult(clinic, decision, receipt, _is_reachable(clinic, answers), tuple(typed))
+    return FormResult(clinic, decision, receipt, _is_reachable(clinic, answers), typed)
 
 
 def record_withdrawal(

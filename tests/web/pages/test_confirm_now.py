@@ -252,6 +252,9 @@ def test_a_yes_that_may_count_already_is_not_said_to_wait_for_certain(
     _, page, _ = told(client, clinic, {f"decision.{REVIEW}": "yes", "email": ANNA.value})
     assert "It may not be in force yet" in page.text
     assert 'class="good-box"' not in page.text
+    _, page, _ = told(client, clinic, {f"decision.{REVIEW}": "yes", "phone": ANNA_PHONE.value})
+    assert "If it has to be confirmed, six digits come to" in page.text
+    assert "We have sent six digits" not in page.text
 
 
 def test_an_imported_yes_is_not_celebrated(client: Client, portal: RunningPortal) -> None:
