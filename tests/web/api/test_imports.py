@@ -558,7 +558,7 @@ def test_pages_and_formats_say_in_every_language_that_the_text_is_the_clinics_wo
     for release in ("fhir-r4", "fhir-r5"):
         assert words in " ".join(written[release].json()["text"]["div"].split())
     token = a_token(portal, program.clinic, anna, LinkScope.MANAGE, number)
-    own = client.get(f"/manage/{token}?lang={lang}")
+    own = client.get(f"/manage/{token}?lang={lang}&change=newsletter")
     assert own.status == 200
     assert words in " ".join(Page(own).words.split())
     page = client.get(f"/{program.clinic}/receipts/{number}?lang={lang}")
