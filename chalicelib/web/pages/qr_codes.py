@@ -26,8 +26,11 @@ def qr_code(request: Request, clinic: str, picture_name: str) -> Response:
     if name not in FORMS.get(form, ()):
         raise NotFoundError
     occasion = _occasion(request, clinic)
+    size = (query(request, "size") or "a4").lower()
+    if size not in posters.SIZES:
+        raise NoSuchSheetError(occasion.clinic.languages)
     if form == "pdf":
-        return _printed(request, occasion, name)
+        return _printed(occasion, name, size)
     if name == SCREEN:
         return picture(waiting_screen.slide(occasion).encode(), SVG)
     address = occasion.address(name)
@@ -60,18 +63,14 @@ def _occasion(request: Request, clinic: str) -> Occasion:
     )
 
 
-def _printed(request: Request, occasion: Occasion, name: str) -> Response:
-    clinic = occasion.clinic
-    size = (query(request, "size") or "a4").lower()
-    if size not in posters.SIZES:
-        raise NoSuchSheetError(clinic.languages)
+def _printed(occasion: Occasion, name: str, size: str) -> Response:
     if name in posters.POSTERS:
         paper = posters.poster(occasion, name, size)
         name = f"{name}-{size}"
     else:
         paper = posters.sheet(occasion, name)
     pdf = get_portal().press.pdf(*paper)
-    return printable(pdf, "-".join([clinic.id, name, *occasion.languages]))
+    return printable(pdf, "-".join([occasion.clinic.id, name, *occasion.languages]))
 
 
 def short_address(request: Request, code: str) -> Response:

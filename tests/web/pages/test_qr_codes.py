@@ -183,10 +183,11 @@ def test_what_cannot_be_printed_is_refused_with_what_can(
     assert "lv, ru, en" in page.words
 
 
+@pytest.mark.parametrize("name", ["signup.pdf", "card.pdf", "signup.svg", "screen.svg"])
 @pytest.mark.parametrize("size", ["a3", "a4.", "210", "%00"])
-def test_a_size_that_there_is_none_of_is_refused(client: Client, size: str) -> None:
-    """The page names the two sizes."""
-    answer = client.get(f"/{RIGA}/qr/signup.pdf?size={size}")
+def test_a_size_that_there_is_none_of_is_refused(client: Client, name: str, size: str) -> None:
+    """The page names the two sizes, also where what was asked for has one size alone."""
+    answer = client.get(f"/{RIGA}/qr/{name}?size={size}")
     assert answer.status == 404
     assert "a4 or a5" in Page(answer).words
 

@@ -140,7 +140,8 @@ def test_what_makes_a_file_no_yaml_is_reported_as_the_slip_it_is(
             "    needs:\n    - email\n",
             "    needs: email\n",
             ": purposes[1].options[1].needs: is 'email', and a list is due. "
-            "Write `needs: [email]`, of: email, phone, name, first_name, full_name, contact, address (GDPR Art. 13(1)(c))",
+            "Write `needs: [email]`, of: email, phone, name, first_name, full_name, contact, "
+            "address (GDPR Art. 13(1)(c))",
             id="a text for a list",
         ),
         pytest.param(
