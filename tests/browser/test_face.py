@@ -22,6 +22,12 @@ PUBLISHED = "2026-01-01T08:00:00.000Z"
 NOW = "2026-11-30T08:00:00.000Z"
 LARGE = {"width": 360, "height": 640}
 NARROW = {"width": 320, "height": 640}
+LINES = """() => {
+  const range = document.createRange();
+  range.selectNodeContents(document.querySelector(".brand > span"));
+  return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size;
+}"""
+"""How many lines the clinic's name has."""
 
 
 def notice_of(clinic_id: str) -> str:
@@ -86,6 +92,18 @@ def test_at_twice_the_size_of_text_the_header_takes_a_quarter_of_the_screen(
     page.screenshot(path=SCREENSHOTS / f"{clinic_id}-large.png")
     page.context.close()
     assert height <= LARGE["height"] / 4
+
+
+@pytest.mark.parametrize("clinic_id", IDS)
+def test_on_a_phone_a_clinics_name_takes_two_lines_at_most(chrome: Browser, clinic_id: str) -> None:
+    """A long name has the line to itself, and the languages stand below it."""
+    clinic = an_edition(clinic_id).clinic
+    for lang in clinic.languages:
+        page = opened(chrome, absent_of(clinic, lang), viewport=NARROW)
+        for wide in (320, 360, 390):
+            page.set_viewport_size({"width": wide, "height": 640})
+            assert page.evaluate(LINES) <= 2, (lang, wide)
+        page.context.close()
 
 
 def test_no_page_scrolls_sideways_on_the_narrowest_screen(chrome: Browser) -> None:
