@@ -313,6 +313,8 @@ def test_reading_the_notice_or_looking_at_withdrawal_loses_no_answer(phone: Hand
         tablet.page.locator(f'a[href*="{aside}"]').first.click()
         expect(tablet.page.locator(".yn")).to_have_count(0)
         tablet.check(f"riga-aesthetics-kiosk-5-{aside.split('/')[2]}")
+        if "/notices/" in aside:
+            expect(tablet.page.locator("summary h2").first).to_have_css("margin-top", "0px")
         tablet.page.get_by_role(
             "link", name=translated("lv", "Back to the questions"), exact=True
         ).click()
