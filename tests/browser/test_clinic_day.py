@@ -181,7 +181,7 @@ def the_check_tells_everything(visit: Visit, answers: dict[str, str]) -> None:
     assert len(rows) == len(answers) + 1
     said = {answer: translated(visit.phone.lang, answer.capitalize()) for answer in ("yes", "no")}
     for row, (address, answer) in zip(rows, answers.items(), strict=False):
-        assert visit.clinic.questions[address].title(visit.phone.lang) in " ".join(row.split())
+        assert _title(visit, address) in " ".join(row.split())
         assert said[answer] in row.split()
     assert "•••" in rows[-1]
 
@@ -244,7 +244,7 @@ def the_message_asks_again(visit: Visit, lang: str, questions: Addresses) -> Non
     page = visit.phone.page
     assert page.locator("h1").inner_text() == translated(lang, "Was it you?")
     named = page.locator("[id^=about-] b").all_inner_texts()
-    titles = [visit.clinic.questions[each].title(lang) for each in questions]
+    titles = [_title(visit, each) for each in questions]
     assert sorted(" ".join(each.split()) for each in named) == sorted(titles)
     parts = [box.get_attribute("value") for box in page.locator("input[name=purpose]").all()]
     assert sorted(filter(None, parts)) == (sorted(questions) if len(questions) > 1 else [])
@@ -261,6 +261,11 @@ def what_was_agreed_counts(
     first, second = stack.history(clinic.id, subject)
     assert (second["assurance"], second["channel"]) == ("contact-confirmed", "email-link")
     assert (second["evidence"]["confirms"], second["notice"]) == (first["id"], first["notice"])
+
+
+def _title(visit: Visit, address: str) -> str:
+    """Give a question's title, each space in it a plain one."""
+    return " ".join(visit.clinic.questions[address].title(visit.phone.lang).split())
 
 
 def _as_chosen(answers: dict[str, str]) -> dict[str, str]:
