@@ -19,7 +19,7 @@ from operator import itemgetter
 from bench.local_table import Row, as_json
 from bench.request_units import Place, Stored, item_bytes
 from chalicelib.domain.contacts import Contact, ContactKind
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import REFERENCE_DIGITS, Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
@@ -132,6 +132,7 @@ class Copier:
         self._email = self._place(original.email)
         self._lookup = self._place(key.lookup(Contact(ContactKind.EMAIL, original.email)))
         self._made_by_receipt = [self._places_of(receipt) for receipt in original.receipts]
+        self._references = self._places_of_references()
         self._others = self._further_ids()
         alternatives = sorted(self._index, key=len, reverse=True)
         self._pattern = re.compile(b"(" + b"|".join(map(re.escape, alternatives)) + b")")
@@ -161,6 +162,8 @@ class Copier:
             values[at] = _renewed(values[at], number)
         for receipt_id, _, _ in self._made_by_receipt:
             values[receipt_id] = _renewed(values[receipt_id], number)
+        for reference, receipt_id in self._references:
+            values[reference] = values[receipt_id][:REFERENCE_DIGITS]
         for (_, sha256, signature), text in zip(
             self._made_by_receipt, self._canonical, strict=True
         ):
@@ -184,6 +187,11 @@ class Copier:
             if found and at_this and self._protected in text:
                 return self._place(receipt.id), self._place(receipt.sha256), self._place(found[1])
         raise ValueError(f"receipt {receipt.document['version']} has no signature")
+
+    def _places_of_references(self) -> list[tuple[int, int]]:
+        """Give the places of what each receipt's reference says of its id, and of the id."""
+        ids = [receipt.id for receipt in self.original.receipts]
+        return [(self._place(each[:REFERENCE_DIGITS]), self._place(each)) for each in ids]
 
     def _further_ids(self) -> list[int]:
         """Give the places of other ids in keys: those of links and messages."""
