@@ -129,8 +129,7 @@ def record(
             decision = _limited_to(decision, recheck(person))
         prepared = prepare(portal, decision, identification, lookup, person)
         if not _was_recorded(decision, person):
-            beside = also(lookup) if callable(also) else also
-            in_the_way = _write(portal, [*prepared.writes, *beside, *lookup.taking.writes])
+            in_the_way = _write(portal, [*prepared.writes, *lookup.taking.writes], also, lookup)
             if in_the_way is None:
                 lookup.taking.done()
                 return prepared.receipt
@@ -146,13 +145,17 @@ def record(
     raise BusyError
 
 
-def _write(portal: Portal, writes: Sequence[Write]) -> Collection[Key] | None:
+def _write(
+    portal: Portal, writes: Sequence[Write], also: Also, lookup: Lookup
+) -> Collection[Key] | None:
     """Carry out all writes or none; give the keys of what others changed since it was read.
 
-    None where all was written; no key where another transaction was in the way.
+    None where all was written; no key where another transaction was in the way, or where what is
+    written `also` has no room yet (`withdrawal_orders.TooManyOpenError`).
     """
     try:
-        portal.table.write(writes)
+        beside = also(lookup) if callable(also) else also
+        portal.table.write([*writes, *beside])
     except ConflictError as conflict:
         return conflict.keys
     except ContendedError:
