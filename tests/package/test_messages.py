@@ -142,7 +142,7 @@ def next_round(local_stack: LocalStack) -> None:
 
 def test_a_decision_leads_to_a_mail_that_is_read_as_it_was_meant(local_stack: LocalStack) -> None:
     """The patient finds in the mailbox what to confirm, in HTML and in plain text."""
-    assert "Thank you" in decide(
+    assert "One more step" in decide(
         local_stack, decision__newsletter__email="yes", email="Letter.One@Example.org"
     )
     [mail] = arrived(local_stack, "letter.one@example.org")

@@ -167,7 +167,7 @@ def test_a_members_link_is_about_what_it_shares_and_opens_no_page_of_everything(
     assert "manage_url" not in made
     token = re.search(r"\?t=([A-Za-z0-9_-]{32})&", made["url"])
     assert token
-    shown = client.get(f"/{lead.clinic}?t={token[1]}&lang=en").text
+    shown = client.get(f"/{lead.clinic}?t={token[1]}&lang=en&view=all").text
     assert f'name="decision.{PHARMACY}"' in shown
     assert f'name="decision.{CARDIOLOGY}"' not in shown
     stop = f"/unsubscribe/{made['unsubscribe_url'].rpartition('/')[2]}"
@@ -212,7 +212,7 @@ def test_who_leaves_the_group_sees_nothing_of_it_any_more(
 
 def test_the_page_names_at_each_option_who_receives_the_data(client: Client) -> None:
     """Ona sees the partner's full name before she says Yes."""
-    words = " ".join(open_page(client, f"/{KAUNAS}?lang=en").words.split())
+    words = " ".join(open_page(client, f"/{KAUNAS}?lang=en&view=all").words.split())
     assert (
         "Who receives it: VšĮ „Dviejų upių poliklinika“; UAB „Ramaus ritmo kardiologijos klinika“"
         in words

@@ -577,7 +577,7 @@ def test_a_draft_is_looked_at_as_patients_would_see_it_in_each_language(
     calls = [(line["call"], line.get("notice")) for line in staff.portal.audit(staff.clinic)]
     assert calls.count(("shown", "1.1")) == 3
     question = re.compile(r'name="(decision[^"]+)"')
-    asked = question.findall(client.get(f"/{staff.clinic}?lang=en").text)
+    asked = question.findall(client.get(f"/{staff.clinic}?lang=en&view=all").text)
     assert asked
     assert asked == question.findall(seen.text)
     assert "Another beginning" not in client.get(f"/{staff.clinic}?lang=en").text
