@@ -126,7 +126,7 @@ def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalSta
 
     [(token, _)] = letters(local_stack, RIGA, receipt_shown(visit.phone))
     visit.phone.open(f"/confirm/{token}")
-    assert _tab_to(visit.phone, "sure")["value"] == "yes"
+    assert _tab_to(visit.phone, "sure")["value"] == "all"
     keys.press("Space")
     visit.phone.page.screenshot(path=SCREENSHOTS / "focus-confirm.png")
     with visit.phone.page.expect_navigation():
