@@ -149,7 +149,7 @@ def test_the_tablet_asks_in_the_same_steps(
     expect(tablet.page.locator(".yn").first).to_be_visible()
     _on(tablet, translated(tablet.lang, "Check your answers"))
     press(visit, "Save my answers")
-    expect(tablet.page.locator(".done")).to_be_visible()
+    expect(tablet.page.locator(".ref")).to_be_visible()
     assert local_stack.states(clinic_id, visit.subject)[first] == "pending"
     leave(tablet)
     nothing_of(tablet, visit)
