@@ -108,10 +108,18 @@ class Work:
     def _grows_fast(frame: FrameType, done: Any) -> bool:
         if done is unicodedata.normalize:
             return True
+        if not isinstance(getattr(done, "__self__", None), re.Pattern):
+            return False
         called = frame.f_back if frame.f_globals.get("__name__") == "re" and frame.f_back else frame
-        file = Path(called.f_code.co_filename)
-        ours = bool(GROWS_FAST & set(file.parts)) and file.name not in NOTICE | LISTS | OUR_TEXT
-        return ours and isinstance(getattr(done, "__self__", None), re.Pattern)
+        return _may_not_read_long_texts(called.f_code.co_filename)
+
+
+@functools.cache
+def _may_not_read_long_texts(name: str) -> bool:
+    """Tell whether expressions of a file may only be asked about short texts."""
+    file = Path(name)
+    is_ours = bool(GROWS_FAST & set(file.parts))
+    return is_ours and file.name not in NOTICE | LISTS | OUR_TEXT
 
 
 class Counting(Client):
