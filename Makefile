@@ -23,7 +23,7 @@ run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
 
 test: tools ## every test, the browser tests too (ARGS="…" goes to pytest)
-	@$(VENV) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	@$(VENV) -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15 $(ARGS)
 
 check: venv ## formatter, linter, types, catalogs, templates, CloudFormation
 	@$(VENV) -m ruff format --check .

@@ -57,6 +57,20 @@ settings.load_profile("everywhere")
 table.READ_SECONDS = 30
 
 
+class FailuresAtOnce:
+    """Names each failed test at once: a run that is stopped has said what it found."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the name of a test that failed, the step, and the last line of why."""
+        if report.failed:
+            why = report.longreprtext.strip().rpartition("\n")[2]
+            self._terminal.write_line(f"\n{report.when} of {report.nodeid} failed: {why[:300]}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what giving and withdrawing cost on every path, whichever process counted it."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
@@ -112,6 +126,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if not hasattr(config, "workerinput"):  # once, before there are others
         compile_stale()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let failures be named at once, where there is a terminal: in the process people look at."""
+    plugins = session.config.pluginmanager
+    terminal = plugins.get_plugin("terminalreporter")
+    if terminal is not None:
+        plugins.register(FailuresAtOnce(terminal))
 
 
 @dataclass(frozen=True)

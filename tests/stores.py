@@ -1,8 +1,8 @@
-"""Fixtures of the store: MiniStack, Amazon's DynamoDB Local, and a portal on a new table."""
+"""Fixtures of the store: tables in memory, Amazon's DynamoDB Local, and a portal on a new table."""
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from chalicelib.messages.transports import AwsTransport
 from chalicelib.portal import Portal
 from chalicelib.store.aws import AwsClients
 from infra.build.tools import dynamodb_local
-from infra.local.aws import REGION, aws_environment, ministack
+from infra.local.aws import REGION, aws_environment
 from infra.local.post_office import post_office
 from tests.cast import Clock, a_portal, environment
+from tests.memory_dynamodb import tables_in_memory
 from tests.messages.outgoing import BASE, Sorting
 
 _tables = itertools.count(1)
@@ -48,12 +49,34 @@ class Emulator:
         self._running.close()
 
 
+@contextmanager
+def in_memory() -> Iterator[str]:
+    """Keep tables in memory, and give their endpoint: it is no address of anything."""
+    endpoint = "http://tables-in-memory.invalid"
+    with tables_in_memory(endpoint):
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Emulator]:
+    """Keep tables in memory."""
+    yield from running(in_memory)
+
+
 @pytest.fixture(
-    scope="session", params=[ministack, dynamodb_local], ids=["MiniStack", "DynamoDBLocal"]
+    scope="session", params=[in_memory, dynamodb_local], ids=["Memory", "DynamoDBLocal"]
 )
-def endpoint(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """Run one emulator after the other; every test of the store runs against both."""
-    emulator = Emulator(request.param)
+def on_both(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """Keep tables in memory, then in Amazon's DynamoDB Local.
+
+    For tests of the store and of races, which name it `endpoint`.
+    """
+    yield from running(request.param)
+
+
+def running(start: Callable[[], AbstractContextManager[str]]) -> Iterator[Emulator]:
+    """Run an emulator."""
+    emulator = Emulator(start)
     yield emulator
     emulator.stop()
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,6 +43,8 @@ STACK = "consent-portal-local"
 DATA = "aws-6"
 # The stream's function looks for new records at least this often.
 _STREAM_SECONDS = 3.0
+STARTS = 5
+"""How often the first page is asked for, at most, until the function has started."""
 
 
 class NotRunningError(Exception):
@@ -191,9 +194,16 @@ def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _require_page(front: Front, home: str, folder: Path) -> None:
-    """Request the first page once; this also starts the function, so that no user waits for it."""
-    reply = front(Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b""))
-    if reply.status != 200:
+    """Request the first page; this also starts the function, so that no user waits for it.
+
+    On a busy machine that takes longer than the gateway waits (504): then it is asked again.
+    """
+    request = Request("GET", home, (("Host", LOOPBACK), ("Accept", "text/html")), b"")
+    for _ in range(STARTS):
+        reply = front(request)
+        if reply.status != HTTPStatus.GATEWAY_TIMEOUT:
+            break
+    if reply.status != HTTPStatus.OK:
         remedy = f"see portal.log and ministack.log in {folder}"
         raise NotRunningError(f"The portal answers {reply.status} instead of its page; {remedy}.")
 

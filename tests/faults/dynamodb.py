@@ -11,7 +11,7 @@ DynamoDB Local.
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
@@ -59,7 +59,7 @@ class MemoryTable:
 
     def call(self, operation: str, sent: Sent) -> dict[str, Any]:
         """Carry out one call of the API; raise ClientError as botocore does."""
-        return self._operations[operation](self, sent)
+        return self.OPERATIONS[operation](self, sent)
 
     def items(self) -> Iterator[tuple[Place, Stored]]:
         """Give everything that is stored."""
@@ -120,6 +120,25 @@ class MemoryTable:
                 break
         answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
         return answer | ({"LastEvaluatedKey": last} if last else {})
+
+    def _get_item(self, sent: Sent) -> dict[str, Any]:
+        item = self._get(_place(sent["Key"]))
+        return {} if item is None else {"Item": dict(item)}
+
+    def _batch_write(self, sent: Sent) -> dict[str, Any]:
+        for requests in sent["RequestItems"].values():
+            for request in requests:
+                [(kind, write)] = request.items()
+                self._apply(self._change(kind.removesuffix("Request"), write))
+        return {"UnprocessedItems": {}}
+
+    def _scan(self, sent: Sent) -> dict[str, Any]:
+        """Give everything, or of everything the attributes that are asked for, on one page."""
+        wanted = str(sent.get("ProjectionExpression", "")).replace(" ", "").split(",")
+        found = []
+        for _place, item in self.items():  # noqa: PERF102 - this is no dict's method
+            found.append(dict(item) if wanted == [""] else {each: item[each] for each in wanted})
+        return {"Items": found, "Count": len(found), "ScannedCount": len(found)}
 
     def _query_index(self, sent: Sent) -> dict[str, Any]:
         """Query the index of due times: keys only, as strict as a table although it lags behind in
@@ -232,17 +251,17 @@ class MemoryTable:
         pk, sk = place
         return self._partitions.get(pk, {}).get(sk)
 
-    _operations: Mapping[str, Callable[["MemoryTable", Sent], dict[str, Any]]] = field(
-        default_factory=lambda: {
-            "BatchGetItem": MemoryTable._batch_get,
-            "Query": MemoryTable._query,
-            "PutItem": MemoryTable._put_item,
-            "UpdateItem": MemoryTable._update_item,
-            "DeleteItem": MemoryTable._delete_item,
-            "TransactWriteItems": MemoryTable._transact,
-        },
-        repr=False,
-    )
+    OPERATIONS: ClassVar[Mapping[str, Callable[["MemoryTable", Sent], dict[str, Any]]]] = {
+        "GetItem": _get_item,
+        "BatchGetItem": _batch_get,
+        "BatchWriteItem": _batch_write,
+        "Query": _query,
+        "Scan": _scan,
+        "PutItem": _put_item,
+        "UpdateItem": _update_item,
+        "DeleteItem": _delete_item,
+        "TransactWriteItems": _transact,
+    }
 
 
 def _index(name: str) -> tuple[str, str]:

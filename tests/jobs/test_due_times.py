@@ -23,17 +23,12 @@ from chalicelib.store.items import Item
 from chalicelib.store.keys import SHARDS, person_key
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import NOT_DUE, Replace, SetDue
-from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from tests.cast import ANNA, CLINICS, RIGA, TBILISI, Clock, FixedKeys, publish_edition
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, a_decision, on_paper
 from tests.jobs.test_housekeeping import BASE, HALF, OVER, decide, keep, unasked
 from tests.services.test_races import somebody
 from tests.store.people import only_person, signed
-
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 STORED = 10_000
 AT_ONCE = 25

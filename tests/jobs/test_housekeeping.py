@@ -23,7 +23,6 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import people, reminders
 from chalicelib.store.keys import SHARDS, letter_key, person_key
 from chalicelib.store.writes import Replace
-from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, publish_edition
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, a_decision, on_paper
@@ -31,12 +30,6 @@ from tests.policies import under_policy_of
 from tests.services.test_races import somebody
 from tests.store.people import only_person, signed, state
 from tests.store.test_secrecy import NAME, every_item
-
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried
-# with decisions.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 BASE = "https://portal.example.org/api"
 HALF = "2026-11-25T20:15:00.000Z"

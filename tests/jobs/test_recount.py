@@ -26,7 +26,6 @@ from chalicelib.store.kms_signer import SigningKey, SigningUnavailableError
 from chalicelib.store.statistics import correct, counts
 from chalicelib.store.table import UnavailableError
 from chalicelib.store.writes import Put
-from infra.build.tools import dynamodb_local
 from infra.operator.recount import FIRST_DAY, LAST_DAY, go_through, settle, started
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision
@@ -35,10 +34,6 @@ from tests.messages.outgoing import left
 from tests.policies import under_policy_of
 from tests.properties.faults import READ, WRITE, Fault, Faults
 from tests.store.people import BELLA, count_unsigned, meddle, signed
-
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 DAY, NEXT = "2026-11-22", "2026-11-23T09:00:00.000Z"
 LATER = "2026-11-25T09:00:00.000Z"

@@ -17,16 +17,10 @@ from chalicelib.domain.rate_limits import ANYWHERE_PHONE
 from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal
 from chalicelib.store import message_budgets, outbox
-from infra.build.tools import dynamodb_local
 from infra.operator.messages import spent
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI, an_edition, publish_edition
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS
 from tests.messages.outgoing import Sorting, decided
-
-# As with all messages: what is tried here is the portal's own.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 DAY = "2026-11-23"
 """The day of the portal's clock."""

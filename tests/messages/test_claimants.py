@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
-
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.rate_limits import RateLimitCheck
 from chalicelib.jobs import catch_up
@@ -13,18 +11,12 @@ from chalicelib.services import confirmation, decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import confirmation_codes, outbox
 from chalicelib.store.keys import open_claims_key
-from infra.build.tools import dynamodb_local
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision
 from tests.messages.outgoing import BASE, Sorting, in_time
 from tests.messages.test_sending_steps import DiedError, before_write, die
 from tests.policies import under_policy_of
 from tests.store.people import only_person, signed
-
-# As with all messages: what is tried here is the portal's own.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 HALF = "2026-11-25T20:15:00.000Z"
 """When half of the time to confirm is over."""

@@ -21,18 +21,12 @@ from chalicelib.store import message_budgets, outbox
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.keys import SHARDS, letter_key, shards_from
 from chalicelib.store.outbox import OutboxEntry, OutboxItem
-from infra.build.tools import dynamodb_local
 from infra.operator.messages import retry
 from tests.cast import ANNA, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, a_decision
 from tests.messages.outgoing import BASE, Sorting, decided, in_time
 from tests.policies import under_policy_of
 from tests.store.people import BELLA, only_person, signed
-
-# As with all messages: what is tried here is the portal's own.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 HALF = "2026-11-25T20:15:00.000Z"
 """When half of the time to confirm is over."""

@@ -37,7 +37,6 @@ from chalicelib.store.links import open_link
 from chalicelib.store.outbox import MAX_TRIES, OutboxEntry
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.store.writes import Put, SetKept
-from infra.build.tools import dynamodb_local
 from infra.operator import publish
 from infra.operator.messages import retry
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, publish_edition
@@ -47,12 +46,6 @@ from tests.messages.test_bounces import COMPLAINT, MAIL, bounce
 from tests.policies import under_policy_of
 from tests.sample_messages import decoded
 from tests.store.people import BELLA, STRANGER, signed
-
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried
-# with decisions.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 PHOTO = "testimonials.photo"
 HALF = "2026-11-25T20:16:00.000Z"

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from chalicelib import log as journal
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import Contact, ContactKind
@@ -28,19 +26,12 @@ from chalicelib.services.subject_rights import erase
 from chalicelib.store import deliveries, erasures, link_requests, outbox
 from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
 from chalicelib.store.writes import Put
-from infra.build.tools import dynamodb_local
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.messages.outgoing import BASE, Sorting, decided, in_time, taken
 from tests.messages.test_bounces import COMPLAINT, bounce
 from tests.messages.test_messages import HALF, PHOTO, due_unasked, known_as, reported
 from tests.store.people import STRANGER, signed
-
-# What is tried here is the portal's own; that both emulators carry out its writes alike is tried
-# with decisions.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 STAFF = {"assurance": Assurance.STAFF_WITNESSED, "channel": Channel.IN_PERSON}
 WAITS = {"confirm": frozenset({SMS_NEWS})}

@@ -15,15 +15,9 @@ from chalicelib.domain.message_budgets import Budgets
 from chalicelib.portal import Portal
 from chalicelib.store import deliveries, message_budgets, outbox
 from chalicelib.store.links import open_link
-from infra.build.tools import dynamodb_local
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, SMS_NEWS
 from tests.messages.outgoing import Sorting, decided, in_time
-
-# As with all messages: what is tried here is the portal's own.
-pytestmark = pytest.mark.parametrize(
-    "endpoint", [dynamodb_local], ids=["DynamoDBLocal"], indirect=True, scope="session"
-)
 
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 STEPS = (

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from chalicelib.portal import Portal
-from infra.local.aws import aws_environment, ministack
+from infra.local.aws import aws_environment
 from tests.cast import RIGA, a_portal, environment
+from tests.stores import in_memory
 
 settings.register_profile(
     "store",
@@ -29,7 +30,7 @@ settings.register_profile(
 @pytest.fixture(scope="session")
 def portal() -> Iterator[Portal]:
     """Give a portal with one clinic; people are new in every example, the table stays."""
-    with ministack() as url, environment(aws_environment(url)):
+    with in_memory() as url, environment(aws_environment(url)):
         portal = a_portal(url, "portal-properties", RIGA)
         yield portal
         portal.table.client.close()

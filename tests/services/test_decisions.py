@@ -13,6 +13,7 @@ from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.store.people import assert_unbroken, chain, last_word, only_person, signed, state
 from tests.store.test_clinics import publish
+from tests.stores import on_both as endpoint  # noqa: F401 - a fixture
 
 
 def test_a_decision_is_found_by_whom_it_is_about(portal: Portal) -> None:

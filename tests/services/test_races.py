@@ -16,6 +16,7 @@ from chalicelib.services import decisions
 from tests.cast import ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision
 from tests.store.people import BELLA, assert_unbroken, last_word, only_person, signed, state
+from tests.stores import on_both as endpoint  # noqa: F401 - a fixture
 
 ROUNDS = 25
 Got = TypeVar("Got")

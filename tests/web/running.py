@@ -31,6 +31,7 @@ from infra.local.aws import ACCOUNT, REGION, aws_environment, ministack
 from infra.local.demo import publish_demo
 from infra.operator import keys, publish
 from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
+from tests.memory_dynamodb import Tables, tables_in_memory
 from tests.web.client import Client, Program
 
 TABLE = "portal"
@@ -51,6 +52,7 @@ class RunningPortal:
 
     settings: Mapping[str, str]
     api_keys: Mapping[str, str]
+    tables: Tables
     documents: dict[str, dict[str, Any]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -233,9 +235,13 @@ def _document(clinic: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
-    """Start the local AWS and publish the demo clinics, once."""
+    """Start the local AWS, its tables in memory, and publish the demo clinics, once."""
     folder = tmp_path_factory.mktemp("routes")
-    with ministack() as url, environment(aws_environment(url)):
+    with (
+        ministack() as url,
+        tables_in_memory(url) as tables,
+        environment(aws_environment(url)),
+    ):
         create_table(url, TABLE)
         arn = (
             botocore.session.get_session()
@@ -252,7 +258,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
         }
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
         running = RunningPortal(
-            settings, {clinic: entry["api_key"] for clinic, entry in given.items()}
+            settings, {clinic: entry["api_key"] for clinic, entry in given.items()}, tables
         )
         with environment(settings):
             publish_key(running.table, running.in_process.signer)

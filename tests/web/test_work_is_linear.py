@@ -23,6 +23,7 @@ from app import app
 from chalicelib.domain.links import SHORT_WORDS, LinkScope
 from chalicelib.domain.webhooks import acknowledgement_token
 from chalicelib.portal import get_portal
+from chalicelib.services import audit
 from chalicelib.web.requests import MAX_QUERY
 from tests.cast import ANNA
 from tests.web import truth
@@ -204,6 +205,12 @@ def right(settled: RunningPortal) -> dict[str, str]:
         "form": "json",
         "key": str(program.key),
     }
+
+
+@pytest.fixture(autouse=True)
+def few_lines_of_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the own page read a hundred lines, not thousands: each request here leaves some."""
+    monkeypatch.setattr(audit, "MOST_READ_FOR_PATIENT", 100)
 
 
 def routes() -> list[tuple[str, str]]:

@@ -294,11 +294,14 @@ def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too
         main(["publish", str(path), *NAMES, "--minor-reason", "x" * 501])
 
 
-def _at_a_terminal(*arguments: object, typed: str) -> str:
+def _at_a_terminal(portal: RunningPortal, *arguments: object, typed: str) -> str:
     """Run a command at a terminal of its own, type an answer, and give all that stood on it."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "infra", *map(str, arguments)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with (
+        portal.tables.for_other_processes(),
+        subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process,
+    ):
         os.close(theirs)
         os.write(ours, f"{typed}\n".encode())
         shown = b""
@@ -322,7 +325,7 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     confirmed(client, portal, clinic, {"decision.newsletter.email": "yes", "email": ANNA})
     portal.count_consents(clinic)
     _next(path, "2.0", texts=_longer(a_document()))
-    shown = _at_a_terminal("publish", path, *NAMES, typed="")
+    shown = _at_a_terminal(portal, "publish", path, *NAMES, typed="")
     for output in (
         "supersedes 1 consents of 1 people",
         "differs from what is in force: texts.retention",
@@ -342,13 +345,13 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
         "--sha256",
         _sha256(drafted),
     )
-    assert "not published" in _at_a_terminal("notice", "publish", clinic, "2.0", typed="n")
+    assert "not published" in _at_a_terminal(portal, "notice", "publish", clinic, "2.0", typed="n")
     assert "2.0\tapproved" in run("notice", "list", clinic)[1]
-    shown = _at_a_terminal("notice", "publish", clinic, "2.0", "--yes", typed="n")
+    shown = _at_a_terminal(portal, "notice", "publish", clinic, "2.0", "--yes", typed="n")
     assert "[y/N]" not in shown
     assert "2.0\tin_force" in run("notice", "list", clinic)[1]
     _next(path, "2.1")
-    assert f"{clinic} 2.1: published" in _at_a_terminal("publish", path, *NAMES, typed="y")
+    assert f"{clinic} 2.1: published" in _at_a_terminal(portal, "publish", path, *NAMES, typed="y")
 
 
 def test_a_draft_is_written_as_pages_to_look_at(
