@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
-from unittest.mock import patch
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
@@ -35,23 +34,33 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
+_SEND = URLLib3Session.send
+_TABLES: dict[str, "Tables"] = {}
+"""The tables in memory, by endpoint."""
+
+
 @contextmanager
 def tables_in_memory(endpoint: str) -> Iterator["Tables"]:
     """Answer every request to DynamoDB that goes to `endpoint` from memory.
 
-    Requests to other services of the endpoint go there.
+    Requests to other services of the endpoint go there. Endpoints may come and go in any order.
     """
-    tables, send_on = Tables(), URLLib3Session.send
+    URLLib3Session.send = _send  # type: ignore[method-assign]
+    _TABLES[endpoint] = Tables()
+    try:
+        yield _TABLES[endpoint]
+    finally:
+        del _TABLES[endpoint]
 
-    def send(session: URLLib3Session, request: AWSPreparedRequest) -> Any:
-        operation = _operation(request.headers.get("X-Amz-Target", b""))
-        if not operation or not request.url.startswith(endpoint):
-            return send_on(session, request)
-        status, body = tables.answer(operation, request.body)
-        return AWSResponse(request.url, status, {}, _Raw(body))
 
-    with patch.object(URLLib3Session, "send", send):
-        yield tables
+def _send(session: URLLib3Session, request: AWSPreparedRequest) -> Any:
+    """Answer a request from memory, or send it, in the place of botocore's own method."""
+    operation = _operation(request.headers.get("X-Amz-Target", b""))
+    tables = _TABLES.get(request.url.rstrip("/")) if operation else None
+    if tables is None:
+        return _SEND(session, request)
+    status, body = tables.answer(operation, request.body)
+    return AWSResponse(request.url, status, {}, _Raw(body))
 
 
 class Tables:

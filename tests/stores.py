@@ -20,6 +20,7 @@ from tests.memory_dynamodb import tables_in_memory
 from tests.messages.outgoing import BASE, Sorting
 
 _tables = itertools.count(1)
+_endpoints = itertools.count(1)
 
 TABLES = 60
 """After how many tables an emulator is started anew: DynamoDB Local takes six times as long for a
@@ -52,7 +53,7 @@ class Emulator:
 @contextmanager
 def in_memory() -> Iterator[str]:
     """Keep tables in memory, and give their endpoint: it is no address of anything."""
-    endpoint = "http://tables-in-memory.invalid"
+    endpoint = f"http://tables-{next(_endpoints)}.invalid"
     with tables_in_memory(endpoint):
         yield endpoint
 
