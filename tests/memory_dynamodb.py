@@ -71,8 +71,11 @@ class Tables:
         self._lock = Lock()
 
     @contextmanager
-    def for_other_processes(self) -> Iterator[None]:
-        """Let processes that are started in the block find these tables, by the environment."""
+    def by_http(self) -> Iterator[None]:
+        """Let who starts in the block reach these tables by HTTP, as the environment says.
+
+        Another process, or a portal that is made anew.
+        """
 
         def reply(request: Request) -> Reply:
             operation = _operation(request.header("X-Amz-Target") or "")

@@ -299,7 +299,7 @@ def _at_a_terminal(portal: RunningPortal, *arguments: object, typed: str) -> str
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "infra", *map(str, arguments)]
     with (
-        portal.tables.for_other_processes(),
+        portal.tables.by_http(),
         subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process,
     ):
         os.close(theirs)

@@ -79,7 +79,7 @@ def test_a_page_that_was_shown_is_given_back_byte_for_byte_after_notice_and_temp
         f"/{clinic}?lang=en",
         *(f"/{clinic}/notices/1.0?lang={lang}" for lang in notices),
     ]
-    with portal.tables.for_other_processes():
+    with portal.tables.by_http():
         later = later_release(tmp_path, asked)
     assert NEW_LOOK in later[f"/{clinic}?lang=en"].decode()
     assert "Another text." in later[f"/{clinic}?lang=en"].decode()
