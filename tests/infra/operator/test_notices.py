@@ -266,7 +266,7 @@ def test_a_minor_that_changes_more_than_words_is_refused_at_the_command_line_too
     assert "1.1 changes more than words, so it needs a new MAJOR number: 2.0" in refused
     assert changed in refused
     assert "--minor-reason" in refused
-    assert "1.1" not in run("notice", "list", clinic)[1]
+    assert "1.1\t" not in run("notice", "list", clinic)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     assert changed in drafted
     approve = [
@@ -333,7 +333,7 @@ def test_publishing_at_a_terminal_shows_what_it_ends_and_asks(
     ):
         assert output in shown
     assert "not published" in shown
-    assert "2.0" not in run("notice", "list", clinic)[1]
+    assert "2.0\t" not in run("notice", "list", clinic)[1]
     drafted = run("notice", "draft", path, "--author", "Ieva Liepa")[1]
     run(
         "notice",
