@@ -154,7 +154,7 @@ def test_a_page_that_cannot_be_trusted_is_shown_anew_with_what_was_typed(
     client: Client, portal: RunningPortal, case: str
 ) -> None:
     """A patient loses no word to a page left open; sent again, the new page is accepted."""
-    good = open_page(client, f"/{RIGA}?lang=en").fields["state"]
+    good = open_page(client, f"/{RIGA}?view=all&lang=en").fields["state"]
     state = {
         "absent": "",
         "forged": good[:-3] + ("AAA" if good[-3] != "A" else "BBB"),
