@@ -58,7 +58,7 @@ table.READ_SECONDS = 30
 
 
 class FailuresAtOnce:
-    """Names each failed test at once: a run that is stopped has said what it found."""
+    """Names each failed test at once, so that a run that is stopped early tells its failures too."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
@@ -129,7 +129,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let failures be named at once, where there is a terminal: in the process people look at."""
+    """Name failures at once, in the one process that writes to the terminal."""
     plugins = session.config.pluginmanager
     terminal = plugins.get_plugin("terminalreporter")
     if terminal is not None:

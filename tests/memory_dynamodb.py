@@ -21,7 +21,7 @@ from botocore.httpsession import URLLib3Session
 from infra.local.processes import LOOPBACK
 from infra.local.server import Reply, Request, serving
 from tests.cast import environment
-from tests.faults.dynamodb import MemoryTable
+from tests.faults.dynamodb import MemoryTable, declined
 
 _SERVICE = "DynamoDB_20120810"
 
@@ -72,9 +72,9 @@ class Tables:
 
     @contextmanager
     def by_http(self) -> Iterator[None]:
-        """Let who starts in the block reach these tables by HTTP, as the environment says.
+        """Serve these tables by HTTP, and name the address in the environment.
 
-        Another process, or a portal that is made anew.
+        For another process that is started in the block, or for a portal that is made in it.
         """
 
         def reply(request: Request) -> Reply:
@@ -98,9 +98,12 @@ class Tables:
         if operation in {"CreateTable", "DescribeTable"}:
             described = {"TableName": sent["TableName"], "TableStatus": "ACTIVE"}
             return 200, {"TableDescription": described, "Table": described}
+        table = self._tables.get(_table_name(sent))
+        if table is None:
+            return 400, _refusal(declined(operation, "ResourceNotFoundException"))
         with self._lock:
             try:
-                return 200, self._tables[_table_name(sent)].call(operation, sent)
+                return 200, table.call(operation, sent)
             except ClientError as error:
                 return 400, _refusal(error)
 

@@ -32,7 +32,7 @@ from infra.local.gateway import Gateway, too_large
 from infra.local.logs import copied
 from infra.local.post_office import PostOffice, post_office
 from infra.local.processes import LOOPBACK, NotStartedError, free_port
-from infra.local.server import Request, port_is_free, serving
+from infra.local.server import Handler, Request, port_is_free, serving
 from infra.operator.cli.clinic_file import FileError
 from infra.operator.deploy import Deployer, NotDeployedError
 
@@ -148,7 +148,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
             copied(deployer.client("logs"), _log_groups(deployer), folder / "portal.log"),
             serving(port, front, too_large=too_large(front.gateway)),
         ):
-            _require_page(front, home, folder)
+            require_page(front, home, folder)
             yield Running(base_url, settings, clinics, front, office)
 
 
@@ -193,7 +193,7 @@ def _announced(name: str, content: Mapping[str, Any]) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _require_page(front: Front, home: str, folder: Path) -> None:
+def require_page(front: Handler, home: str, folder: Path) -> None:
     """Request the first page; this also starts the function, so that no user waits for it.
 
     On a busy machine that takes longer than the gateway waits (504): then it is asked again.

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 
 KAUNAS = "kaunas-polyclinics"
 ALIKE = 2
-"""How many addresses of one kind are followed: the same page in every language is no other page."""
+"""How many addresses of one kind are followed. The steps in five languages have so many links that
+following all of them takes ten minutes."""
 
 KINDS = 12
 """How many kinds of addresses a patient finds at the least."""

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, get_args
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.items import Item
@@ -42,6 +43,7 @@ from tests.faults.dynamodb import MemoryTable
 from tests.faults.services import DynamoClient
 from tests.faults.weather import Weather
 from tests.faults.world import connect
+from tests.memory_dynamodb import tables_in_memory
 
 KEYS = [Key(pk, sk) for pk in ("LIST#a", "LIST#b") for sk in ("A#1", "A#ā")]
 COMPARED = int(os.environ.get("COMPARED", "250"))
@@ -225,3 +227,37 @@ def test_what_dynamodb_never_takes_is_not_taken_either(
     """A walk finds an item that grows too large as the real table would."""
     real, ours = (outcome(Table.write, table, writes) for table in both)
     assert ours == real == "UnavailableError"
+
+
+def test_what_only_tests_ask_for_is_answered_alike_by_http(endpoint: str) -> None:
+    """A test that looks at the whole table, or fills it at once, sees what DynamoDB would show."""
+    name, memory = f"compared-{next(_tables)}", "http://compared.invalid"
+    with tables_in_memory(memory):
+        told = [_told_by_client(each, name) for each in (endpoint, memory)]
+    assert told[0] == told[1]
+    assert "ResourceNotFoundException" in told[0]
+
+
+def _told_by_client(endpoint: str, name: str) -> list[Any]:
+    """Make a table, fill it by a batch, and give what reading it in three ways tells."""
+    first, second = ({"pk": {"S": "p"}, "sk": {"S": sk}} for sk in ("a", "b"))
+    requests = [{"PutRequest": {"Item": first | {"blob": {"B": b"\x00\xff"}}}}]
+    requests += [{"PutRequest": {"Item": second}}]
+    with environment(aws_environment(endpoint)):
+        create_table(endpoint, name)
+        client = Table(name, region=REGION, host=endpoint).client
+        client.batch_write_item(RequestItems={name: requests})
+        told = [
+            client.get_item(TableName=name, Key=first).get("Item"),
+            client.get_item(TableName=name, Key=first | {"sk": {"S": "c"}}).get("Item"),
+            client.scan(TableName=name)["Items"],
+            client.scan(TableName=name, ProjectionExpression="pk, sk")["Items"],
+        ]
+        client.batch_write_item(RequestItems={name: [{"DeleteRequest": {"Key": second}}]})
+        told.append(client.scan(TableName=name)["Count"])
+        try:
+            client.scan(TableName="nothing")
+        except ClientError as error:
+            told.append(error.response["Error"]["Code"])
+        client.close()
+    return told

@@ -1,4 +1,4 @@
-"""One portal on MiniStack for all properties of the store, and a fixed profile, so that a run is a
+"""One portal, its table in memory, for all properties of the store, and a fixed profile, so that a run is a
 minute everywhere.
 
 The examples are the same in every run; `EXPLORE=1 make test ARGS=tests/properties` looks for new

@@ -31,13 +31,11 @@ from infra.local.aws import ACCOUNT, REGION, aws_environment, ministack
 from infra.local.demo import publish_demo
 from infra.operator import keys, publish
 from tests.cast import IEVA, JURIS, RIGA, an_edition, create_table, environment
+from tests.faults.dynamodb import MOST_ITEMS
 from tests.memory_dynamodb import Tables, tables_in_memory
 from tests.web.client import Client, Program
 
 TABLE = "portal"
-TRANSACTION = 100
-"""How many items DynamoDB writes at once."""
-
 LONG_AGO = "2026-01-01T08:00:00.000Z"
 """When the clinics were published; their documents say from 1 November on. So forms of that month
 have a text.
@@ -126,14 +124,14 @@ class RunningPortal:
     def empty_outbox(self) -> None:
         """Take out what is left to be told or signed.
 
-        Whoever lets messages go out, or signs, would go through all of it again.
+        Otherwise each test that sends or signs goes through what all tests before it left.
         """
         left = []
         for queue in (outbox_key, letter_key):
             for shard in SHARDS:
                 left += self.table.partition(queue("", shard).pk, "")
-        for start in range(0, len(left), TRANSACTION):
-            some = left[start : start + TRANSACTION]
+        for start in range(0, len(left), MOST_ITEMS):
+            some = left[start : start + MOST_ITEMS]
             self.table.write([Delete(item.key) for item in some])
 
     def count_consents(self, clinic: str) -> None:

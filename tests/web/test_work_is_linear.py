@@ -209,7 +209,7 @@ def right(settled: RunningPortal) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def few_lines_of_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the own page read a hundred lines, not thousands: each request here leaves some."""
+    """Let the own page read a hundred lines of the audit at most: each request here writes some."""
     monkeypatch.setattr(audit, "MOST_READ_FOR_PATIENT", 100)
 
 
