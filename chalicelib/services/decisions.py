@@ -185,7 +185,10 @@ def _reader(portal: Portal, clinic: str, identification: Identification) -> Call
     What only follows from another decision counts in no rate limit.
     """
     guard = None if identification.follows else identification.guard
-    return lambda: portal.directory.look_up(clinic, identification.contacts, guard=guard)
+    person = identification.person if identification.by_id else None
+    return lambda: portal.directory.look_up(
+        clinic, identification.contacts, guard=guard, person=person
+    )
 
 
 def _pause(attempt: int) -> float:
@@ -365,6 +368,7 @@ def _stop_for(
         name=None,
         address=None,
         person=person.id,
+        by_id=False,
         proves=(),
         joins=False,
         follows=True,

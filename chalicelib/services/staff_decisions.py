@@ -1,7 +1,7 @@
 """Decisions and withdrawals that a clinic's staff took on paper, by phone or in person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib import log
@@ -9,11 +9,13 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Answer, Assurance, Channel, QuestionId
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.decisions import Day, Decision, NoticeRef, new_decision
+from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.guardians import ACTOR, Guardian, becomes_independent, refusal_reason
 from chalicelib.domain.identity import all_subjects, subjects_to_stop
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.services import decisions, withdrawals
@@ -24,7 +26,13 @@ from chalicelib.services.authorized_call import (
 )
 from chalicelib.store import withdrawal_orders
 from chalicelib.store.lookup import Identification, fresh_subject
-from chalicelib.store.personal_data import ADDRESS, kept_disclosures, known_of
+from chalicelib.store.people import find_people
+from chalicelib.store.personal_data import (
+    ADDRESS,
+    kept_disclosures,
+    known_of,
+    reveal_contacts,
+)
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.withdrawal_orders import MANY
 
@@ -69,6 +77,9 @@ class StaffDecision:
     day: Day | None = None
     """Where staff know only the day on which it was decided."""
 
+    person: str | None = None
+    """The id of the patient whose record staff have open; `contacts` are then further ones."""
+
     @property
     def effective_until(self) -> Instant:
         """The latest it can have been decided."""
@@ -101,11 +112,13 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
     Raises InvalidBodyError, SeveralPeopleError where several people share the contact,
     UsedForAnotherBodyError, and errors as `decisions.record`.
     """
+    call = _with_person(portal, call)
     decision = _decision(portal, call)
-    audit = call.audit("receipts", (), decision.receipt_id)
-    identification = _identification(call)
+    audit = call.audit("receipts", _named(call), decision.receipt_id)
+    identification, seen = _identification(call), call.lookup
     _check_needs(portal, call, decision, identification)
-    receipt = decisions.answer(portal, decision, identification, seen=call.lookup, also=[audit])
+    carry_out = decisions.record if call.body.person else decisions.answer
+    receipt = carry_out(portal, decision, identification, seen=seen, also=[audit])
     log.count("StaffDecisionRecorded")
     return _recorded(portal, call, decision, receipt, "receipts")
 
@@ -113,16 +126,53 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
 def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
     """Record a withdrawal that staff took.
 
-    It holds for everyone who shares the contact, and for all joint controllers. Errors as for
-    `record_decision`.
+    It holds for everyone who shares the contact, or for the one whose record staff have open, and
+    for all joint controllers. Errors as for `record_decision`.
     """
+    call = _with_person(portal, call)
     decision = _decision(portal, call)
-    audit = call.audit("withdrawals", (), decision.receipt_id)
-    receipts = withdrawals.withdraw(
-        portal, decision, _identification(call), seen=call.lookup, also=[audit]
-    )
+    audit = call.audit("withdrawals", _named(call), decision.receipt_id)
+    identification, seen = _identification(call), call.lookup
+    if call.body.person:
+        receipt = decisions.record(portal, decision, identification, seen=seen, also=[audit])
+    else:
+        receipt = withdrawals.withdraw(portal, decision, identification, seen=seen, also=[audit])[0]
     log.count("StaffWithdrawalRecorded")
-    return _recorded(portal, call, decision, receipts[0], "withdrawals")
+    return _recorded(portal, call, decision, receipt, "withdrawals")
+
+
+def _with_person(portal: Portal, call: StaffCall) -> StaffCall:
+    """Give a call about somebody's open record with them read by their id.
+
+    The contacts that are proven to be theirs are given with it, as if staff had typed them: the
+    receipt goes there. Raises NotFoundError where there is nobody, or nobody any more.
+    """
+    taken = call.body
+    if not taken.person:
+        return call
+    person = find_people(portal.table, call.clinic, [taken.person]).get(taken.person)
+    if person is None:
+        raise NotFoundError
+    contacts = dict.fromkeys((*taken.contacts, *_proven_contacts(portal, call, person)))
+    lookup = portal.directory.look_up(call.clinic, list(contacts), most=MANY, person=person.id)
+    return replace(call, body=replace(taken, contacts=tuple(contacts)), lookup=lookup)
+
+
+def _proven_contacts(portal: Portal, call: StaffCall, person: Subject) -> list[Contact]:
+    """Give the contacts of a person that somebody proved to be theirs.
+
+    None of a child for whom nobody decides in this call: those it has are its guardian's.
+    """
+    if person.of_age and call.body.guardian is None:
+        return []
+    key = portal.clinics.key(call.clinic)
+    own = reveal_contacts(portal.table, key, [person])[person.id]
+    return [contact for contact in own if key.lookup(contact) not in person.typed]
+
+
+def _named(call: StaffCall) -> tuple[str, ...]:
+    """Give the id of the one whose record staff have open."""
+    return (call.body.person,) if call.body.person else ()
 
 
 def _decision(portal: Portal, call: StaffCall) -> Decision:
@@ -271,7 +321,14 @@ def _needed(call: StaffCall, decision: Decision) -> dict[str, QuestionId]:
 def _identification(call: StaffCall) -> Identification:
     taken = call.body
     return Identification(
-        taken.contacts, taken.name, fresh_subject(), base=call.base_url, address=taken.address
+        taken.contacts,
+        taken.name,
+        fresh_subject(),
+        person=taken.person,
+        base=call.base_url,
+        by_id=taken.person is not None,
+        joins=True if taken.person else None,
+        address=taken.address,
     )
 
 
@@ -280,7 +337,7 @@ def _recorded(
 ) -> RecordedReceipt:
     if receipt.document["recorded_at"] != decision.recorded_at:
         # The Idempotency-Key was used before, and this is the first call's receipt.
-        portal.table.put_new(call.audit(what, (), receipt.id))
+        portal.table.put_new(call.audit(what, _named(call), receipt.id))
         if not _is_same_body(portal, call, decision, receipt):
             raise UsedForAnotherBodyError
     visible = call.may_see(receipt)
@@ -305,7 +362,7 @@ def _is_same_body(portal: Portal, call: StaffCall, decision: Decision, receipt: 
         known = all_subjects(lookup.stored_under)
     else:
         known = subjects_to_stop(lookup.people)
-    if kept["subject"] not in {person.id for person in known}:
+    if kept["subject"] not in {*_named(call), *(person.id for person in known)}:
         return False
     if not _has_same_answers(decision, kept):
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from chalicelib.domain.consent import BY_CLINIC, AnswerSummary, QuestionId
 from chalicelib.domain.contacts import Contact
 from chalicelib.domain.decisions import Decision
+from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.identity import People, all_subjects, resolve_subject, unambiguous
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.postal_address import PostalAddress
@@ -18,7 +19,9 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts as contacts_of
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.contacts import ContactPeople
-from chalicelib.store.keys import Key, api_key_key, clinic_key
+from chalicelib.store.items import Item
+from chalicelib.store.keys import Key, api_key_key, clinic_key, person_key
+from chalicelib.store.people import kept_in, read_person
 from chalicelib.store.rate_limits import RateLimits, Taking
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Kept
@@ -46,6 +49,9 @@ class Lookup:
     api_key: str | None = None
     api_key_used: int | None = None
     """On which day the bearer key was last used, as `bearer_keys.was_used_on` reads it."""
+
+    person: Subject | None = None
+    """Who was asked for by their id, where a lookup named somebody; None for nobody."""
 
     taking: Taking = field(default_factory=Taking)
     """What a public post takes from its buckets, in the transaction that carries it out."""
@@ -86,9 +92,13 @@ class Lookup:
         """Tell whose a decision is (`identity.resolve_subject`).
 
         Staff know whom they see; who decides otherwise is found only where the contacts leave no
-        doubt.
+        doubt. Raises NotFoundError where somebody read by their id is there no longer.
         """
         fresh = identification.fresh
+        if identification.by_id:
+            if self.person is None or self.person.id != identification.person:
+                raise NotFoundError
+            return self.person
         if identification.person:
             return resolve_subject(self.stored_under, decision, fresh, identification.person)
         people = self._likely() if decision.assurance in BY_CLINIC else self.unambiguous()
@@ -132,17 +142,20 @@ class Directory:
         api_key_digest: str | None = None,
         guard: RateLimitCheck | None = None,
         most: int | None = None,
+        person: str | None = None,
     ) -> Lookup:
         """Read the clinic, the people of contacts, a bearer key and token buckets in one go.
 
         Of a contact that very many people share no more than `most` of them are read, where a
-        number is given. Raises UnknownClinicError, and TooManyError where one of the buckets is
-        empty.
+        number is given. `person` is the id of somebody to read too, whatever contacts they have.
+        Raises UnknownClinicError, and TooManyError where one of the buckets is empty.
         """
         lookups = {contact: self._clinics.key(clinic).lookup(contact) for contact in contacts}
         keys: list[Key] = [clinic_key(clinic)]
         if api_key_digest is not None:
             keys.append(api_key_key(api_key_digest))
+        if person:
+            keys.append(person_key(clinic, person))
         if guard is not None:
             keys += self._limits.keys_of(guard, self._clinics.key(clinic))
         known_by, found = contacts_of.read_people(
@@ -153,6 +166,9 @@ class Directory:
         kept: dict[str, Kept] = {}
         for known in known_by.values():
             kept |= known.kept
+        named, named_kept = _listed(found.get(person_key(clinic, person)) if person else None)
+        if named is not None:
+            kept[named.id] = named_kept
         published = self._clinics.published(clinic, found.get(clinic_key(clinic)))
         return Lookup(
             published=published,
@@ -168,6 +184,7 @@ class Directory:
             ),
             api_key=key_item.body if key_item else None,
             api_key_used=key_item.number if key_item else None,
+            person=named,
             taking=self._limits.taking(guard, self._clinics.key(clinic), found)
             if guard
             else Taking(),
@@ -196,6 +213,10 @@ class Identification:
     fresh: Subject
     person: str | None = None
     base: str = ""
+    by_id: bool = False
+    """Whether `person` is read by that id: staff have their record open, and it may have no
+    contact."""
+
     proves: tuple[Contact, ...] = ()
     """The contacts that this decision proves: it came from there. Staff prove all they give."""
 
@@ -230,6 +251,16 @@ class Identification:
 def fresh_subject() -> Subject:
     """Give an id and a salt for a person nobody knows yet: 128 bits each, meaning nothing."""
     return Subject(id=secrets.token_hex(16), salt=secrets.token_hex(16))
+
+
+def _listed(place: Item | None) -> tuple[Subject | None, Kept]:
+    """Give who stands in a place of the list of people, and how the table holds them.
+
+    Whoever was erased is nobody.
+    """
+    kept = (kept_in(place) if place else None) or ""
+    person = read_person(kept) if kept else None
+    return (None, "") if person is None or person.erased else (person, kept)
 
 
 def owners(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:
