@@ -48,7 +48,7 @@ from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.withdrawal_orders import MANY, Order
-from chalicelib.store.writes import Put, Write
+from chalicelib.store.writes import Write
 
 ATTEMPTS = 8
 _FIRST_PAUSE = 0.02
@@ -310,7 +310,7 @@ def answer(
     identification: Identification,
     *,
     seen: Lookup | None = None,
-    also: Sequence[Put] = (),
+    also: Sequence[Write] = (),
 ) -> Receipt:
     """Record somebody's answers, and let each No reach everyone known under the contacts given.
 

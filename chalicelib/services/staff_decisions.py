@@ -1,6 +1,6 @@
 """Decisions and withdrawals that a clinic's staff took on paper, by phone or in person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from chalicelib.services.authorized_call import (
     UsedForAnotherBodyError,
 )
 from chalicelib.store import withdrawal_orders
+from chalicelib.store.clinics import Published
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.people import find_people
 from chalicelib.store.personal_data import (
@@ -35,6 +36,7 @@ from chalicelib.store.personal_data import (
 )
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.store.writes import Write
 
 OF_A_SYSTEM = (Channel.API, Channel.IMPORT)
 """The channels of a decision that another system of the clinic recorded."""
@@ -106,8 +108,10 @@ class RecordedReceipt:
 StaffCall = AuthorizedCall[StaffDecision]
 
 
-def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
-    """Record a decision that staff took.
+def record_decision(
+    portal: Portal, call: StaffCall, beside: Sequence[Write] = ()
+) -> RecordedReceipt:
+    """Record a decision that staff took; `beside` is written together with its receipt.
 
     Raises InvalidBodyError, SeveralPeopleError where several people share the contact,
     UsedForAnotherBodyError, and errors as `decisions.record`.
@@ -118,7 +122,7 @@ def record_decision(portal: Portal, call: StaffCall) -> RecordedReceipt:
     identification, seen = _identification(call), call.lookup
     _check_needs(portal, call, decision, identification)
     carry_out = decisions.record if call.body.person else decisions.answer
-    receipt = carry_out(portal, decision, identification, seen=seen, also=[audit])
+    receipt = carry_out(portal, decision, identification, seen=seen, also=[audit, *beside])
     log.count("StaffDecisionRecorded")
     return _recorded(portal, call, decision, receipt, "receipts")
 
@@ -202,18 +206,26 @@ def _decision(portal: Portal, call: StaffCall) -> Decision:
 
 
 def _clinic_as_asked(portal: Portal, call: StaffCall) -> tuple[Clinic, bool]:
+    taken, published = call.body, call.lookup.published
+    given = taken.effective_at, taken.effective_until
+    return clinic_as_asked(portal, published, taken.notice_version, *given)
+
+
+def clinic_as_asked(
+    portal: Portal, published: Published, named: str | None, first: Instant, last: Instant
+) -> tuple[Clinic, bool]:
     """Give the clinic by the notice under which staff took a decision, and whether it is known.
 
+    `named` is the version on the form, if staff name one; it was signed between `first` and `last`.
     Where no version was in force that day, or the one named began later, nobody knows what was
-    read: then any question ever asked may be answered.
+    read: then any question ever asked may be answered. Raises InvalidBodyError.
     """
-    taken, published = call.body, call.lookup.published
     pointer = "/notice_version"
     versions = {entry.version for entry in published.published}
-    if taken.notice_version is not None and taken.notice_version not in versions:
+    if named is not None and named not in versions:
         raise InvalidBodyError.at(pointer, "No such version was ever published.")
-    version = published.text_at(taken.effective_until, taken.notice_version)
-    if version != published.text_at(taken.effective_at, taken.notice_version):
+    version = published.text_at(last, named)
+    if version != published.text_at(first, named):
         detail = "The notice changed on that day: name the version on the form."
         raise InvalidBodyError.at(pointer, detail)
     if version:

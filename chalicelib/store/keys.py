@@ -274,6 +274,16 @@ def job_part_key(clinic: str, job: str, plan: str, number: int) -> Key:
     return Key(f"CLINIC#{clinic}#JOB#{job}", f"{plan}#{number:06d}")
 
 
+def batch_key(clinic: str, batch: str) -> Key:
+    """A batch of paper forms that staff enter; all of a clinic's stand together."""
+    return Key(f"CLINIC#{clinic}#BATCHES", f"BATCH#{batch}")
+
+
+def batch_form_key(clinic: str, batch: str, form: str) -> Key:
+    """One form of a batch, by the HMAC of its number."""
+    return Key(f"CLINIC#{clinic}#BATCH#{batch}", f"FORM#{form}")
+
+
 def erased_key(clinic: str, subject: str) -> Key:
     """The mark of an erased person of whom empty things are still to be cleared away.
 

@@ -21,11 +21,10 @@ from chalicelib.domain.instants import (
     Instant,
     InvalidInstantError,
     instant,
-    just_before,
     moment,
     parse_instant,
 )
-from chalicelib.domain.local_time import local_day, local_midnight
+from chalicelib.domain.local_time import local_day, whole_day
 from chalicelib.domain.postal_address import MAX_PART, PARTS, PostalAddress, missing_parts
 from chalicelib.services.authorized_call import Body, InvalidBodyError
 from chalicelib.services.staff_decisions import OF_A_SYSTEM
@@ -221,9 +220,8 @@ class BodyReader:
         if written > local_day(self.now, country):
             self.error("/effective_at", "This is in the future.")
             return self.now, None
-        following = day + timedelta(days=1)
-        ends = just_before(local_midnight(following.isoformat(), country))
-        return local_midnight(written, country), Day(written, ends)
+        begins, ends = whole_day(written, country)
+        return begins, Day(written, ends)
 
     def day(self, pointer: str, value: object, meaning: str) -> str:
         """Read a day that is not to come, as the clinic's country counts days."""
