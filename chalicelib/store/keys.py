@@ -208,6 +208,10 @@ QUEUED = "DUE#"
 """What the sort key of a delivery that is to be tried begins with; nothing else's does."""
 
 
+ALERT = "ALERT#"
+"""What the sort key of an alert begins with."""
+
+
 def webhook_queue_key(clinic: str, name: str, due: str, delivery: str) -> Key:
     """A delivery that is to be tried when it is due: each recipient has a queue of its own."""
     return Key(f"CLINIC#{clinic}#WEBHOOKS#QUEUE#{name}", f"{QUEUED}{due}#{delivery}")
@@ -234,6 +238,13 @@ def removal_request_key(clinic: str, subject: str, lookup: str) -> Key:
 def publication_key(clinic: str, publication: str) -> Key:
     """Where something of a person was published, such as a photo."""
     return Key(f"CLINIC#{clinic}", f"PUBLICATION#{publication}")
+
+
+def alert_key(clinic: str, hour: str, kind: str, about: str) -> Key:
+    """What a clinic's administrators are to see: once an hour (such as ``2026-11-30T21``) for each
+    kind and whom it is about.
+    """
+    return Key(f"CLINIC#{clinic}", f"{ALERT}{hour}#{kind}#{about}")
 
 
 def earlier_undeliverable_key(clinic: str, lookup: str, reason: str) -> Key:

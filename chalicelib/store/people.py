@@ -89,9 +89,14 @@ def find_people(table: Table, clinic: str, subjects: Sequence[str]) -> dict[str,
 
     Erased people are left out.
     """
-    found = table.get([person_key(clinic, subject) for subject in subjects if subject])
-    known = {place.sk: load_person(item) for place, item in found.items()}
+    known = find_all(table, clinic, subjects)
     return {subject: person for subject, person in known.items() if not person.erased}
+
+
+def find_all(table: Table, clinic: str, subjects: Sequence[str]) -> dict[str, Subject]:
+    """Give the same with those who were erased."""
+    found = table.get([person_key(clinic, subject) for subject in subjects if subject])
+    return {place.sk: load_person(item) for place, item in found.items()}
 
 
 def confirmers(table: Table, clinic: str, subject: str, receipt: str) -> list[str]:

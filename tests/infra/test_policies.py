@@ -86,6 +86,7 @@ PUT: dict[str, set[str]] = {
     "listed_undeliverable_key": {REPORTS},
     "removal_request_key": {API},
     "publication_key": {API},
+    "alert_key": {API},
     "listed_webhook_key": {API},
     "webhook_health_key": {API},
     "webhook_delivery_key": {API, *SENDS},
