@@ -185,10 +185,13 @@ def states(table: Table, item: OutboxItem) -> dict[str, str]:
 
 
 def records_of(
-    table: Table, clinic: str, subject: str
+    table: Table, clinic: str, subject: str, page: int | None = None
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Give every message to a person: the number of its item, its name there, what became of it."""
+    """Give every message to a person: the number of its item, its name there, what became of it.
+
+    `page` is how many are read at once, where not all may be needed.
+    """
     start = delivery_key(clinic, subject, "")
-    for item in table.partition(start.pk, start.sk):
+    for item in table.between(start.pk, start.sk, f"{start.sk}~", page=page):
         number, _, name = item.sk.removeprefix(start.sk).partition("#")
         yield number, name, json.loads(item.body or "{}")
