@@ -95,7 +95,7 @@ def taken(portal: Portal, clinic: str, email: str, before: Table, after: Table) 
     items = []
     counted = {}
     for place, item in changed.items():
-        if "#COUNT#" in place[0] and "#COUNT#feed" not in place[0]:
+        if place[0].endswith("#COUNTS"):
             counted[place] = _difference(before.get(place), item)
         elif any(each in part for each in ids for part in place) or place[0].startswith("LINK#"):
             items.append(item)

@@ -123,7 +123,7 @@ def count_feeds(portal: Portal, out_of_time: OutOfTime) -> None:
         if out_of_time():
             break
         try:
-            for counted in statistics.count_feed(portal.table, clinic):
+            for counted in statistics.count_feed(portal.table, clinic, portal.clock()):
                 receipts += counted
                 if out_of_time():
                     break

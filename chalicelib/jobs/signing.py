@@ -8,6 +8,7 @@ whoever comes second changes nothing. What cannot be signed at all has a mark of
 counted. A person's receipts come into the feed in their order: those before one come with it.
 """
 
+import contextlib
 import itertools
 import random
 import time
@@ -17,10 +18,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib import log
+from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.time_to_confirm import Waited, times_to_confirm
 from chalicelib.jobs import recipient_events
 from chalicelib.receipts import jws
 from chalicelib.receipts.document import read_document
@@ -36,7 +39,7 @@ from chalicelib.store.kms_signer import (
     TooLongToSignError,
 )
 from chalicelib.store.outbox import OutboxItem
-from chalicelib.store.receipts import read_receipt
+from chalicelib.store.receipts import read_receipt, summaries_before
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import Put
 
@@ -135,6 +138,7 @@ class ReceiptSigning:
     _lost: int = 0
     _held: dict[tuple[str, str], Exception] = field(default_factory=dict)
     """The people of whom a receipt was left for now: by clinic and person, and why."""
+    _waits: dict[str, Mapping[QuestionId, Waited]] = field(default_factory=dict)
 
     def must_stop(self) -> bool:
         """Tell whether the rest is left to the next round."""
@@ -183,7 +187,7 @@ class ReceiptSigning:
             clinic, subject, version = item.receipt_place
             about = {"clinic": clinic, "subject": subject, "version": version}
             try:
-                receipt = _read(found.get(place))
+                receipt = self._read(found.get(place))
             except (GoneError, ValueError, UnprovenError) as error:
                 self.report.behind.add(clinic)
                 self._note_failure(error, **about)
@@ -240,7 +244,7 @@ class ReceiptSigning:
             if place in by_place or signature_key(*place) in stored:
                 break
             try:
-                receipts.append(_read(stored.get(receipt_key(*place))))
+                receipts.append(self._read(stored.get(receipt_key(*place))))
             except (GoneError, ValueError, UnprovenError):
                 break
         marks = [counted_key(_place(each)[0], each.id) for each in receipts]
@@ -248,6 +252,15 @@ class ReceiptSigning:
         unmarked = zip(receipts, marks, strict=True)
         waiting = itertools.takewhile(lambda each: each[1] not in counted, unmarked)
         return [_Waiting(receipt, counted=False) for receipt, _ in waiting]
+
+    def _read(self, item: Item | None) -> Receipt:
+        """Read a receipt, and how long each Yes had waited that it confirms; errors as `_read`."""
+        receipt = _read(item)
+        if item is not None and "confirms" in (receipt.document["evidence"] or {}):
+            # What cannot be read is not told: the receipt itself is signed all the same.
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                self._waits[receipt.id] = times_to_confirm(receipt, summaries_before(item))
+        return receipt
 
     def _is_held(self, receipt: Receipt) -> bool:
         """Tell whether a receipt waits for one before it; it is then left like that one."""
@@ -343,7 +356,8 @@ class ReceiptSigning:
                 raise ContendedError
             counted = [each.receipt for each in left if each.counts]
             try:
-                appends = changes.receipt_writes(self.table, counted, instant(datetime.now(UTC)))
+                now = instant(datetime.now(UTC))
+                appends = changes.receipt_writes(self.table, counted, now, self._waits)
                 self.table.write([*(each.write for each in left), *appends])
             except ConflictError as error:
                 others = [each for each in left if each.write.key not in error.keys]

@@ -29,6 +29,7 @@ GROUPS = (
     "lang",
     "channel",
     "assurance",
+    "waited",
 )
 """By what the counts can be told apart."""
 
@@ -84,7 +85,8 @@ def read_statistics(
     clinic, shared = call.clinic, call.shared.questions.keys()
     until = changes.complete_until(portal.table, clinic)
     total: Counter[Group] = Counter()
-    for tally in statistics.tallies(portal.table, clinic, question.days):
+    began = call.lookup.published.published[0].published_at[:10]
+    for tally in statistics.tallies(portal.table, clinic, question.days, began):
         if tally.question in shared:
             total[_group_of(tally, question.groups)] += tally.number
     counts = [(group, number) for group, number in total.items() if number]
@@ -106,6 +108,7 @@ def _group_of(tally: Tally, groups: Sequence[str]) -> Group:
         "lang": tally.lang,
         "channel": tally.channel,
         "assurance": tally.assurance,
+        "waited": tally.waited.name.lower() if tally.waited else None,
     }
     return tuple(about[name] for name in groups)
 

@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
+from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.time_to_confirm import Waited
 from chalicelib.store import compact
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
@@ -65,7 +68,8 @@ class SubjectEvent(StrEnum):
 class FeedReceipt:
     """One receipt in the feed: whose, which, and what is counted of it.
 
-    `changes` has by question the first letters of the states before and after, such as ``pg``.
+    `changes` has by question the first letters of the states before and after, such as ``pg``; a
+    third says how long a Yes had waited that was confirmed (`Waited`), where that is known.
     """
 
     subject: str
@@ -78,12 +82,13 @@ class FeedReceipt:
     changes: Mapping[str, str]
 
     @classmethod
-    def of(cls, receipt: Receipt) -> "FeedReceipt":
+    def of(cls, receipt: Receipt, waited: Mapping[QuestionId, Waited]) -> "FeedReceipt":
         """Give how the feed names a receipt."""
         document = receipt.document
         changes = {}
         for question, entry in document["decisions"].items():
-            changes[question] = entry["before"][0] + entry["after"][0]
+            states = entry["before"][0] + entry["after"][0]
+            changes[question] = states + waited.get(question, "")
         return cls(
             document["subject"],
             document["version"],
@@ -113,15 +118,22 @@ class FeedItem:
     subject: str = ""
 
 
-def receipt_writes(table: Table, receipts: Iterable[Receipt], at: Instant) -> list[Put]:
+def receipt_writes(
+    table: Table,
+    receipts: Iterable[Receipt],
+    at: Instant,
+    waits: Mapping[str, Mapping[QuestionId, Waited]] = MappingProxyType({}),
+) -> list[Put]:
     """Give the writes that append receipts to the feeds of their clinics, in this order.
+
+    `waits` says by a receipt's id how long each Yes had waited that it confirms.
 
     A condition of each is that nobody appended meanwhile. A person's receipts are to be given in
     the order of their versions, and after all before them were appended. Raises UnavailableError.
     """
     parts: dict[tuple[str, int], list[object]] = {}
     for receipt in receipts:
-        named = FeedReceipt.of(receipt)
+        named = FeedReceipt.of(receipt, waits.get(receipt.id, {}))
         part = receipt.document["clinic"], feed_shard(named.subject)
         parts.setdefault(part, []).append(named.stored())
     writes = []

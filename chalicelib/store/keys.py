@@ -405,36 +405,65 @@ def _audit(clinic: str, day: str) -> str:
 
 
 def count_key(clinic: str, day: str, what: str) -> Key:
-    """One daily counter by question, state and source: of earlier days, and corrections."""
+    """Counts of one day, by what they are about; all days of a clinic stand in their order.
+
+    `what` is ``question#state#source`` where an operator corrects them (`statistics.correct`).
+    """
+    return Key(f"CLINIC#{clinic}#COUNTS", f"{day}#{what}")
+
+
+def earlier_count_key(clinic: str, day: str, what: str) -> Key:
+    """Where that was kept until December 2026: each day in a partition of its own."""
     return Key(f"CLINIC#{clinic}#COUNT#{day}", what)
+
+
+def counted_since_key(clinic: str) -> Key:
+    """The last day of which counts may still stand in a partition of its own."""
+    return Key(f"CLINIC#{clinic}#COUNTS", "SINCE")
+
+
+def day_of_counts(key: Key) -> tuple[str, str]:
+    """Give the day of an item of `count_key`, and what its counts are about."""
+    day, _, what = key.sk.partition("#")
+    return day, what
 
 
 def tally_key(clinic: str, day: str, about: Sequence[str]) -> Key:
     """The counts of one day that are about the same (`statistics.Tally`), the source last."""
-    return Key(count_key(clinic, day, "").pk, "#".join(("+", *about)))
+    return count_key(clinic, day, "#".join(("+", *about)))
 
 
-def is_tally_key(key: Key) -> bool:
+def is_tally(what: str) -> bool:
     """Tell whether an item holds counts as `tally_key` places them: no question begins so."""
-    return key.sk.startswith("+#")
+    return what.startswith("+#")
 
 
-def about_tally(key: Key) -> list[str]:
+def about_tally(what: str) -> list[str]:
     """Give what an item of counts is about; a source may hold what parts them."""
-    return key.sk.split("#", 4)[1:]
+    return what.split("#", 4)[1:]
 
 
-def is_counts_key(key: Key) -> bool:
+def is_of_one_source(what: str) -> bool:
     """Tell whether an item holds counts of one source, as they were kept before there were others.
 
     A question's id never begins with "#".
     """
-    return key.sk.startswith("#")
+    return what.startswith("#")
 
 
-def source_of_counts(key: Key) -> str:
+def source_of_counts(what: str) -> str:
     """Give the source that such an item is about."""
-    return key.sk.split("#", 2)[2]
+    return what.split("#", 2)[2]
+
+
+def reason_count_key(clinic: str, day: str) -> Key:
+    """How often each reason for a withdrawal was given on a day; nothing about anybody."""
+    return Key(f"CLINIC#{clinic}#REASONS", f"DAY#{day}")
+
+
+def reason_mark_key(clinic: str, mark: str) -> Key:
+    """That a page asked why, and was answered: by an HMAC, for an hour."""
+    return Key(f"CLINIC#{clinic}#REASONS", f"ASKED#{mark}")
 
 
 def feed_shard(subject: str) -> int:

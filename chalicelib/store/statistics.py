@@ -8,8 +8,12 @@ came (docs/decisions/0027-changes.md). Whoever reads adds what was not counted y
 
 A day's counts have an item for each language, channel, assurance and source (`tally_key`); the name
 of a count is ``question#pg``: the question, and the first letters of the states before and after
-the answer. Earlier counts have an item for each source (``#shard#source``), the earliest one for
-each ``question#state#source``; there a recount still puts its corrections.
+the answer. ``question#pgm`` is the same with how long a Yes had waited that was confirmed
+(`Waited`). All days of a clinic stand in one partition in their order, so a year is read in a few
+round trips. Until December 2026 each day had a partition of its own; those are read for days up to
+the one that `counted_since_key` notes. Earlier counts have an item for each source
+(``#shard#source``), the earliest one for each ``question#state#source``; such are also the
+corrections of a recount.
 """
 
 from collections import Counter
@@ -17,7 +21,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chalicelib.domain.consent import State
+from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.time_to_confirm import Waited
 from chalicelib.store import changes
 from chalicelib.store.changes import FeedItem
 from chalicelib.store.items import Item
@@ -27,9 +33,12 @@ from chalicelib.store.keys import (
     about_tally,
     count_key,
     counted_key,
+    counted_since_key,
+    day_of_counts,
+    earlier_count_key,
     feed_counted_key,
-    is_counts_key,
-    is_tally_key,
+    is_of_one_source,
+    is_tally,
     source_of_counts,
     tally_key,
 )
@@ -43,6 +52,9 @@ _MOST_TALLIES = 60
 _MOST_NAMES = 100
 """How many items, and counts of one item, are added to in one transaction: DynamoDB takes a hundred
 items, and an update of so long an expression."""
+
+_NO_DAY = "9999"
+"""After every day: where nothing is noted, each may have counts in a partition of its own."""
 
 _READ_AT_ONCE = 200
 """How many items of the feed are counted in one transaction at most."""
@@ -66,6 +78,8 @@ class Tally(NamedTuple):
     channel: str | None
     assurance: str | None
     number: int
+    waited: Waited | None = None
+    """Within what a Yes was confirmed; None for another answer, and where nobody knows."""
 
 
 def count_of_day(receipt: Receipt) -> Counter[str]:
@@ -83,12 +97,15 @@ def counted_write(receipt: Receipt) -> Put:
     return Put(counted_key(document["clinic"], receipt.id), {"body": document["recorded_at"]})
 
 
-def count_feed(table: Table, clinic: str) -> Iterator[int]:
+def count_feed(table: Table, clinic: str, now: Instant) -> Iterator[int]:
     """Add to the counts of the days what the feed has behind the last count, part by part.
 
     Gives after each transaction how many receipts it counted. Where another counts at the same
     moment, that one's work holds. Raises ContendedError, UnavailableError.
     """
+    since = counted_since_key(clinic)
+    if since not in table.get([since]):
+        table.put_new(Put(since, {"body": now[:10]}))
     for shard in range(FEED_SHARDS):
         while (counted := _count_on(table, clinic, shard)) is not None:
             yield counted
@@ -131,28 +148,47 @@ def _with_item(
     return more
 
 
-def tallies(table: Table, clinic: str, days: Sequence[str]) -> list[Tally]:
+def tallies(table: Table, clinic: str, days: Sequence[str], began: str = "") -> list[Tally]:
     """Give the counts of some days, with what is in the feed and not counted yet.
 
-    One round trip for each day and part of the feed. Raises ContendedError where the round counts
-    each time.
+    A few round trips, and one more for each of the days that may have counts in a partition of its
+    own: from `began`, the day of the clinic's first notice, to the update that ended it. Raises
+    ContendedError where the round counts each time.
     """
+    wanted = frozenset(days)
     for _ in range(_TRIES):
-        counted = _counted(table, clinic)
-        found = list(_uncounted(table, clinic, counted, frozenset(days)))
-        for day in days:
-            for item in table.partition(count_key(clinic, day, "").pk, ""):
-                found += _read_tallies(day, item)
-        if _counted(table, clinic) == counted:
+        counted, since = _counted(table, clinic)
+        found = list(_uncounted(table, clinic, counted, wanted))
+        for day, what, item in _items_of_days(table, clinic, days):
+            if day in wanted:
+                found += _read_tallies(day, what, item)
+        for day in (each for each in days if began <= each <= since):
+            for item in table.partition(earlier_count_key(clinic, day, "").pk, ""):
+                found += _read_tallies(day, item.sk, item)
+        if _counted(table, clinic)[0] == counted:
             return found
     raise ContendedError
 
 
-def _counted(table: Table, clinic: str) -> tuple[int, ...]:
-    """Give up to which number each part of the feed is counted."""
+def _items_of_days(
+    table: Table, clinic: str, days: Sequence[str]
+) -> Iterator[tuple[str, str, Item]]:
+    """Give what counts from the first of the days to the last: day, what it is about, the item."""
+    if days:
+        first, last = count_key(clinic, min(days), ""), count_key(clinic, max(days), "\U0010ffff")
+        for item in table.between(first.pk, first.sk, last.sk):
+            yield *day_of_counts(item.key), item
+
+
+def _counted(table: Table, clinic: str) -> tuple[tuple[int, ...], str]:
+    """Give up to which number each part of the feed is counted, and the last day of which counts
+    may stand apart.
+    """
     keys = [feed_counted_key(clinic, shard) for shard in range(FEED_SHARDS)]
-    found = table.get(keys)
-    return tuple(int(found[key].number or 0) if key in found else 0 for key in keys)
+    since = counted_since_key(clinic)
+    found = table.get([*keys, since])
+    numbers = tuple(int(found[key].number or 0) if key in found else 0 for key in keys)
+    return numbers, (found[since].body or "") if since in found else _NO_DAY
 
 
 def _uncounted(
@@ -163,32 +199,38 @@ def _uncounted(
             for receipt in item.receipts:
                 if receipt.day not in days:
                     continue
-                about = receipt.lang, receipt.channel, receipt.assurance
+                about = receipt.source, receipt.lang, receipt.channel, receipt.assurance
                 for question, states in receipt.changes.items():
-                    before, after = (_STATES[letter] for letter in states)
-                    source = receipt.source
-                    yield Tally(receipt.day, question, before, after, source, *about, 1)
+                    yield _tally(receipt.day, question, states, about, 1)
 
 
-def _read_tallies(day: str, item: Item) -> Iterator[Tally]:
+_About = tuple[str, str | None, str | None, str | None]
+"""Source, language, channel and assurance."""
+
+
+def _tally(day: str, question: str, states: str, about: _About, number: int) -> Tally:
+    """Read a count by the letters of its states, and of how long a Yes had waited."""
+    before, after = (_STATES[letter] for letter in states[:2])
+    step = Waited(states[2:]) if states[2:] else None
+    return Tally(day, question, before, after, *about, number, step)
+
+
+def _read_tallies(day: str, what: str, item: Item) -> Iterator[Tally]:
     """Read the counts of an item, of whichever kind it is."""
-    key = item.key
-    if not is_tally_key(key) and not is_counts_key(key):
-        question, state, source = item.sk.split("#", 2)
+    if not is_tally(what) and not is_of_one_source(what):
+        question, state, source = what.split("#", 2)
         number = int(item.number or 0)
         yield Tally(day, question, None, State(state), source, None, None, None, number)
         return
-    lang: str | None = None
-    channel: str | None = None
-    assurance: str | None = None
-    if is_tally_key(key):
-        lang, channel, assurance, source = about_tally(key)
+    about: _About
+    if is_tally(what):
+        lang, channel, assurance, source = about_tally(what)
+        about = source, lang, channel, assurance
     else:
-        source = source_of_counts(key)
+        about = source_of_counts(what), None, None, None
     for name, number in item.counts.items():
         question, _, states = name.rpartition("#")
-        before, after = (_STATES[letter] for letter in states)
-        yield Tally(day, question, before, after, source, lang, channel, assurance, number)
+        yield _tally(day, question, states, about, number)
 
 
 def counts(table: Table, clinic: str, day: str) -> dict[str, int]:

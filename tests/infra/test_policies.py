@@ -79,6 +79,8 @@ PUT: dict[str, set[str]] = {
     "bookmark_key": {ROUND},
     "walk_key": {ROUND},
     "consent_count_key": {ROUND},
+    "counted_since_key": {ROUND},
+    "reason_mark_key": {API},
     "feed_key": {API, ROUND, *SENDS},
     "feed_complete_key": {CATCH_UP},
     "count_request_key": {API},
@@ -119,6 +121,7 @@ CHANGE: dict[str, set[str]] = {
     "outbox_key": {*SENDS},
     "letter_key": {CATCH_UP},
     "tally_key": {ROUND},
+    "reason_count_key": {API},
     "feed_counted_key": {ROUND},
     "webhook_key": {API},
     "webhook_health_key": {CATCH_UP, WEBHOOKS},
@@ -157,6 +160,7 @@ REMOVE: dict[str, set[str]] = {
 
 BY_HAND = {
     "count_key",
+    "earlier_count_key",
     "code_key",
     "listed_clinic_key",
     "migration_key",

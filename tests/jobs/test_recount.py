@@ -18,6 +18,7 @@ from chalicelib.store.keys import (
     SHARDS,
     count_key,
     counted_key,
+    earlier_count_key,
     outbox_key,
     receipt_key,
     unsigned_key,
@@ -351,7 +352,7 @@ def test_receipts_that_waited_under_the_marks_of_before_are_counted_and_signed_o
 def test_counters_of_earlier_days_are_read_beside_those_of_now(portal: Portal) -> None:
     """A month's numbers do not begin with the update that changed how they are kept."""
     receipts, signer = three(portal), OwnKey()
-    earlier = count_key(RIGA, DAY, "newsletter.email#granted#reception")
+    earlier = earlier_count_key(RIGA, DAY, "newsletter.email#granted#reception")
     portal.table.put_new(Put(earlier, {"number": 4}))
     assert handle(portal, *receipts, signer=signer) == []
     expected = {**TRUE[DAY], "newsletter.email#granted#reception": 5}
@@ -363,14 +364,17 @@ def test_the_hourly_round_counts_what_the_feed_has_new_once(portal: Portal) -> N
     receipts, signer = three(portal), OwnKey()
     assert handle(portal, *receipts, signer=signer) == []
     pk = count_key(RIGA, DAY, "").pk
-    assert list(portal.table.partition(pk, "")) == [], "nothing but the feed is written"
+    assert list(portal.table.partition(pk, DAY)) == [], "nothing but the feed is written"
     for _ in range(2):
         with under_policy_of(portal, "housekeeping"):
             count_feeds(portal, in_time)
-        found = {item.sk: item.counts for item in portal.table.partition(pk, "")}
+        found = {item.sk: item.counts for item in portal.table.partition(pk, DAY)}
         assert found == {
-            "+#lv#qr#self-asserted#-": {"newsletter.email#ng": 1},
-            "+#lv#qr#self-asserted#reception": {"newsletter.email#ng": 1, "newsletter.sms#nr": 1},
+            f"{DAY}#+#lv#qr#self-asserted#-": {"newsletter.email#ng": 1},
+            f"{DAY}#+#lv#qr#self-asserted#reception": {
+                "newsletter.email#ng": 1,
+                "newsletter.sms#nr": 1,
+            },
         }
         assert all_counts(portal) == TRUE
 

@@ -20,7 +20,7 @@ from infra.operator.cli.output import Output, minute
 @click.option(
     "--group",
     metavar="NAMES",
-    help="Any of day, purpose, question, before, state, source, lang, channel, assurance.",
+    help="Any of day, purpose, question, before, state, source, lang, channel, assurance, waited.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the counts as CSV.")
 @click.pass_obj

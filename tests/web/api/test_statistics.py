@@ -16,6 +16,7 @@ from tests.keys import OwnKey
 from tests.pdf_file import PdfFile
 from tests.policies import under_policy_of
 from tests.web.client import Client, Program
+from tests.web.letterbox import confirm
 from tests.web.page_reader import decide
 from tests.web.running import RunningPortal
 
@@ -168,3 +169,21 @@ def test_a_poster_in_a_room_is_counted_apart(client: Client, portal: RunningPort
         ("desk", "qr"): 1,
         ("room-2", "qr"): 1,
     }
+
+
+def test_how_long_a_yes_waited_is_counted_without_a_write_more(
+    client: Client, portal: RunningPortal
+) -> None:
+    """A clinic sees how soon people confirm; who cannot be told is not guessed."""
+    program = portal.open_clinic()
+    answer = decide(client, program.clinic, {f"decision.{TEXTS}": "yes", "phone": "26123456"})
+    follow()
+    confirm(client, portal, program.clinic, answer)
+    follow()
+    for _ in range(2):
+        found = stats(program, "?group=before,state,waited")["counts"]
+        assert found == [
+            {"before": "never_asked", "state": "pending", "waited": None, "count": 1},
+            {"before": "pending", "state": "granted", "waited": "minute", "count": 1},
+        ]
+        count()
