@@ -24,6 +24,7 @@ from chalicelib.domain.deadline import OutOfTime
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.notice_versions import entry_at
 from chalicelib.domain.subjects import Subject
+from chalicelib.domain.worklists import lists_of
 from chalicelib.jobs.due_people import DueWork
 from chalicelib.notices.impact import ConsentCount, granted_questions, states_of
 from chalicelib.store import consent_counts, people
@@ -59,6 +60,11 @@ class Walk:
     """How many consents they have granted, by question."""
     states: Mapping[QuestionId, Mapping[str, int]] = field(default_factory=dict)
     """How many of them stand in each state, by question."""
+    listed: Mapping[str, int] | None = None
+    """How many people stand on each list of the day's work; None where an earlier version of the
+    portal began the walk."""
+    first: Mapping[str, Instant] = field(default_factory=dict)
+    """The first moment that each list goes by."""
 
     @classmethod
     def read(cls, item: Item) -> Self:
@@ -88,7 +94,17 @@ class Walk:
             for question, state in states_of(person, notice, at).items():
                 states.setdefault(question, Counter())[state.value] += 1
         kept = {question: dict(counts) for question, counts in states.items()}
-        return replace(self, after=last, people=people, granted=dict(counted), states=kept)
+        walk = replace(self, after=last, people=people, granted=dict(counted), states=kept)
+        return walk if walk.listed is None else walk.with_listed(everybody, notice, at)
+
+    def with_listed(self, everybody: Sequence[Subject], notice: NoticeInForce, at: Instant) -> Self:
+        """Give the walk with some more people counted on the lists on which they stand."""
+        listed, first = Counter(self.listed or {}), dict(self.first)
+        for person in everybody:
+            for name, why in lists_of(person, notice, at).items():
+                listed[name.value] += 1
+                first[name.value] = min(first.get(name.value, why.at), why.at)
+        return replace(self, listed=dict(listed), first=first)
 
 
 def walk_where_a_version_began(work: DueWork, out_of_time: OutOfTime) -> bool:
@@ -104,7 +120,7 @@ def walk_where_a_version_began(work: DueWork, out_of_time: OutOfTime) -> bool:
     under_way: deque[Iterator[Walk]] = deque()
     for clinic, history in sorted(histories(table, clinics).items()):
         version = entry_at(history, _settled(work.now)).version
-        walk = Walk(version, RULES, asked.get(clinic, ""))
+        walk = Walk(version, RULES, asked.get(clinic, ""), listed={})
         before = kept.get(clinic)
         if before is not None and before.answers(walk):
             walk = before
@@ -141,7 +157,15 @@ def walk_on(work: DueWork, clinic: str, walk: Walk) -> Iterator[Walk]:
         batch = list(itertools.islice(everybody, BATCH))
         if batch:
             yield walk
-    count = ConsentCount(walk.version, work.now, walk.people, walk.granted, walk.states)
+    count = ConsentCount(
+        walk.version,
+        work.now,
+        walk.people,
+        walk.granted,
+        walk.states,
+        listed=walk.listed,
+        first=walk.first,
+    )
     consent_counts.keep(table, clinic, count)
     _keep(table, clinic, replace(walk, after="", done=True))
     log.log().info("walked", clinic=clinic, version=walk.version)

@@ -52,6 +52,11 @@ class ConsentCount:
     granted: Mapping[QuestionId, int]
     states: Mapping[QuestionId, Mapping[str, int]] = field(default_factory=dict)
     """How many people stood in each state, by question; none where an earlier version counted."""
+    listed: Mapping[str, int] | None = None
+    """How many people stood on each list of the day's work (`worklists.PeopleList`); None where an
+    earlier version counted."""
+    first: Mapping[str, Instant] = field(default_factory=dict)
+    """The first moment that each of these lists went by: since when, or until when."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,14 @@ def _subjects(entries: Sequence[PublicationStatus]) -> list[str]:
     return list(dict.fromkeys(each.publication.subject for each in entries if each.status))
 
 
+def take_downs_after(
+    portal: Portal, call: AuthorizedCall[Any], after: str
+) -> tuple[Sequence[PublicationStatus], str | None]:
+    """Give what is to be taken down of one page of publications, to be counted: not audited."""
+    page = _find_page(portal, call, PublicationState.TAKE_DOWN, after)
+    return page.entries, page.more
+
+
 def open_take_downs(portal: Portal, call: AuthorizedCall[EmptyBody]) -> list[PublicationStatus]:
     """Give what is to be taken down, of the first thousand publications of a clinic.
 

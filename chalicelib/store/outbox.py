@@ -316,7 +316,28 @@ def move_to_dead_letters(table: Table, item: OutboxItem, tries: int = 0) -> None
 
 def dead_letters(table: Table, clinic: str) -> list[OutboxItem]:
     """Give what was given up of a clinic."""
-    return [_read(item) for item in table.partition(dead_letter_key(clinic, "").pk, "")]
+    items = table.partition(dead_letter_key(clinic, "").pk, "")
+    return [_read(item) for item in items if item.body]
+
+
+def dead_letters_after(
+    table: Table, clinic: str, after: str, most: int
+) -> tuple[list[OutboxItem], str | None]:
+    """Give so many of them behind a number, and the last number if more follow.
+
+    What was let go of is still there for a day, empty (`let_go_write`): it is left out.
+    """
+    items = table.after_key(dead_letter_key(clinic, "").pk, after, most + 1)
+    found = list(items)
+    more = found[most - 1].sk if len(found) > most else None
+    return [_read(item) for item in found[:most] if item.body], more
+
+
+def find_dead_letter(table: Table, clinic: str, number: str) -> OutboxItem | None:
+    """Give one of them by its number; None where it was sent again or let go of."""
+    key = dead_letter_key(clinic, number)
+    item = table.get([key]).get(key)
+    return _read(item) if item is not None and item.body else None
 
 
 def all_items(table: Table, clinic: str) -> Iterator[tuple[Key, OutboxItem]]:
@@ -340,6 +361,23 @@ def requeue(table: Table, item: OutboxItem) -> None:
         else Put(key, {"body": body, "blob": item.encrypted})
     )
     table.write([back, Delete(item.key)])
+
+
+def requeue_writes(item: OutboxItem, now: Instant) -> list[Write]:
+    """Give the writes that put what was given up back into its queue, for staff.
+
+    Who answers requests removes nothing: the item set aside is emptied. A condition is that the
+    item of its receipt is not in the outbox: where it is, it waits to be signed.
+    """
+    key = queue_of(item.entry.kind)(item.entry.clinic, item.number)
+    back = Put(key, {"body": item.rewritten(tries=0, due=""), "blob": item.encrypted})
+    return [back, let_go_write(item, now)]
+
+
+def let_go_write(item: OutboxItem, now: Instant) -> Write:
+    """Give the write that empties what was given up; DynamoDB clears it away after a day."""
+    over = int((moment(now) + timedelta(days=1)).timestamp())
+    return Replace(item.key, {"ttl": over})
 
 
 def forget_contacts(table: Table, clinic: str, numbers: Iterable[str]) -> None:

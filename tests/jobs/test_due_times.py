@@ -301,6 +301,8 @@ def test_each_walk_counts_the_consents_that_are_granted(portal: Portal) -> None:
         2,
         {EMAIL_NEWS: 2, "testimonials.text": 1},
         {EMAIL_NEWS: {"granted": 2, "pending": 1}, "testimonials.text": {"granted": 1}},
+        listed={"waiting": 1},
+        first={"waiting": MORNING},
     )
 
 
@@ -313,7 +315,7 @@ def test_a_count_that_is_asked_for_is_one_more_walk(portal: Portal) -> None:
     portal.table.write([consent_counts.ask_anew(RIGA, HALF)])
     assert [keep(portal, HALF).done["people"] for _ in range(2)] == [1, 0]
     assert consent_counts.find(portal.table, RIGA) == ConsentCount(
-        "1.0", HALF, 0, {}, {EMAIL_NEWS: {"withdrawn": 1}}
+        "1.0", HALF, 0, {}, {EMAIL_NEWS: {"withdrawn": 1}}, listed={}
     )
 
 

@@ -138,7 +138,7 @@ class RunningPortal:
         """Walk through a clinic's people, as the hourly round does; other tests' clinics wait."""
         now = self.in_process.clock()
         version = self.in_process.directory.look_up(clinic).published.in_force.version
-        walk = Walk(version, RULES, asked=now)
+        walk = Walk(version, RULES, asked=now, listed={})
         for _ in walk_on(DueWork(self.in_process, now), clinic, walk):
             pass
 
