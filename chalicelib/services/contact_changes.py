@@ -1,4 +1,4 @@
-"""Rectifying a person's contacts (GDPR Art. 16): one is replaced or removed.
+"""Rectifying a person's contacts (GDPR Art. 16): one is replaced, removed or added.
 
 Staff or the patient asks for it. The old contact no longer finds the person, so nothing is
 permitted for it. A receipt in the person's chain records the change, by the kinds of contact alone;
@@ -14,6 +14,7 @@ from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
 from chalicelib.domain.decisions import Decision, new_decision, receipt_id
 from chalicelib.domain.errors import RejectedError
+from chalicelib.domain.identity import all_subjects
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import Message
@@ -41,37 +42,45 @@ class NotTheirsError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The contact of a person that goes, and the one that comes in its place, if any."""
+    """The contact of a person that goes, and the one that comes in its place, if any.
 
-    old: Contact
+    Where none goes, one is added.
+    """
+
+    old: Contact | None
     new: Contact | None = None
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
-        """Both contacts."""
-        return (self.old, self.new) if self.new else (self.old,)
+        """Those of both that there are."""
+        return tuple(contact for contact in (self.old, self.new) if contact)
 
     @property
     def evidence(self) -> dict[str, str]:
         """What the receipt says of it: of which kinds the contacts are, and never a contact."""
-        kinds = {"contact_removed": self.old.kind.value}
+        kinds = {"contact_removed": self.old.kind.value} if self.old else {}
         if self.new:
             kinds["contact_added"] = self.new.kind.value
         return kinds
 
     def done(self, key: ClinicKey, person: Subject) -> bool:
         """Tell whether a person's contacts are as the change leaves them."""
-        if key.lookup(self.old) in person.contacts:
+        if self.old and key.lookup(self.old) in person.contacts:
             return False
         return self.new is None or key.lookup(self.new) in person.contacts
 
 
 @dataclass(frozen=True, slots=True)
 class ContactChange:
-    """A call that replaces or removes one contact of a subject."""
+    """A call that replaces, removes or adds one contact of a subject.
+
+    `id` names one of those whom the contacts of `subject` find, by opaque id; without it they have
+    to leave no doubt.
+    """
 
     subject: tuple[Contact, ...]
     change: Change
+    id: str = ""
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -90,8 +99,7 @@ def change_contact(portal: Portal, call: AuthorizedCall[ContactChange]) -> Recei
     kept = _recorded_before(portal, call, decision)
     if kept is not None:
         return kept
-    known = {contact: call.lookup.people[contact] for contact in call.body.subject}
-    found = resolve(known, everyone=False)
+    found = _named(call)
     if not found:
         raise InvalidBodyError.at("/subject", "Nobody is known by it.")
     audit = call.audit("contacts", found, decision.receipt_id)
@@ -102,6 +110,15 @@ def change_contact(portal: Portal, call: AuthorizedCall[ContactChange]) -> Recei
         raise InvalidBodyError.at(pointer, "Not a contact of this subject.") from None
     log.count("ContactRectified")
     return receipt
+
+
+def _named(call: AuthorizedCall[ContactChange]) -> list[Subject]:
+    """Give whose contact a call changes; nobody, or one; raise SeveralPeopleError."""
+    contacts = call.body.subject
+    if call.body.id:
+        known = all_subjects({each: call.lookup.stored_under[each] for each in contacts})
+        return [person for person in known if person.id == call.body.id]
+    return resolve({each: call.lookup.people[each] for each in contacts}, everyone=False)
 
 
 def _decision_of_staff(portal: Portal, call: AuthorizedCall[ContactChange]) -> Decision:
@@ -174,12 +191,14 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
         person=person.id,
         base=base,
         proves=new,
-        detaches=(change.old,),
+        detaches=(change.old,) if change.old else (),
         joins=True,
     )
     key = portal.clinics.key(decision.clinic)
     own = replace(decision, evidence={**(decision.evidence or {}), **change.evidence})
-    beside = [*also, *_message_writes(key, decision, change.old, person, base)]
+    beside: list[Write] = [*also]
+    if change.old:
+        beside += _message_writes(key, decision, change.old, person, base)
     receipt = decisions.record(
         portal, own, identification, seen=seen, also=beside, look_again=look_again
     )
@@ -188,12 +207,16 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
     return receipt
 
 
-def _check_is_theirs(lookup: Lookup, contact: Contact, person: Subject) -> None:
-    """Raise NotTheirsError where a contact is not, or no longer, a person's."""
-    contact_key = lookup.lookups[contact]
-    for found in lookup.stored_under[contact]:
-        if found.id == person.id and contact_key in found.contacts:
-            return
+def _check_is_theirs(lookup: Lookup, contact: Contact | None, person: Subject) -> None:
+    """Raise NotTheirsError where a contact is not, or no longer, a person's.
+
+    Without one, where the person is found under none of the contacts any more.
+    """
+    for each in [contact] if contact else lookup.lookups:
+        contact_key = lookup.lookups[each]
+        for found in lookup.stored_under[each]:
+            if found.id == person.id and contact_key in found.contacts:
+                return
     raise NotTheirsError
 
 

@@ -97,15 +97,22 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     return Erased(subject, after.proof_until or now) if after else None
 
 
-def restrict(
-    portal: Portal, clinic: str, subject: str, by: str, now: Instant, *, restricted: bool
+def restrict(  # noqa: PLR0917 - whom, by whom, when
+    portal: Portal,
+    clinic: str,
+    subject: str,
+    by: str,
+    now: Instant,
+    *,
+    restricted: bool,
+    case: str | None = None,
 ) -> Subject | None:
     """Restrict all processing of a person's data from now on, or lift that; None for nobody.
 
     Restricting again leaves the day it began. Whoever decided at the same moment stays restricted.
-    Errors as `erase`.
+    `case` says why, for the audit (`domain.restrictions`). Errors as `erase`.
     """
-    audited = audit.line(clinic, by, "restrictions", now, [subject])
+    audited = audit.line(clinic, by, "restrictions", now, [subject], about=case)
     kind = EventType.RESTRICTED if restricted else EventType.UNRESTRICTED
     notice = outbox.recipient_notice(clinic, subject, secrets.token_hex(16), kind, now)
     unchanged: Subject | None = None

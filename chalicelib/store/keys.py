@@ -506,6 +506,15 @@ def budget_key(day: str, scope: str, shard: int) -> Key:
     return Key(f"BUDGET#{day}#{scope}", f"{shard:02d}")
 
 
+def distinct_key(clinic: str, first: str, second: str) -> Key:
+    """That staff said of two who share a contact that they are two people, by opaque ids.
+
+    It stands with the one whose id comes first.
+    """
+    one, other = sorted((first, second))
+    return Key(subject_pk(clinic, one), f"DISTINCT#{other}")
+
+
 def confirmed_key(clinic: str, subject: str, receipt_id: str, by: str) -> Key:
     """That somebody else confirmed a claim of a person's receipt, by opaque id."""
     return Key(subject_pk(clinic, subject), f"CONFIRMED#{receipt_id}#{by}")

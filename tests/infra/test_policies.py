@@ -49,6 +49,7 @@ PUT: dict[str, set[str]] = {
     "late_answers_key": {API, CATCH_UP, JOB_PART},
     "personal_data_key": {API, CATCH_UP, JOB_PART},
     "confirmed_key": {API},
+    "distinct_key": {API},
     "contact_key": {API, CATCH_UP, JOB_PART, ROUND},
     "open_orders_key": {API},
     "order_key": {API},
@@ -153,6 +154,7 @@ REMOVE: dict[str, set[str]] = {
     "delivery_key": {ROUND},
     "reminder_key": {ROUND},
     "confirmed_key": {ROUND},
+    "distinct_key": {ROUND},
     "person_key": {ROUND},
     "webhook_queue_key": {CATCH_UP, WEBHOOKS},
 }
