@@ -13,8 +13,7 @@ from chalicelib import log
 from chalicelib.domain.consent import Assurance, Channel
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact
 from chalicelib.domain.decisions import Decision, new_decision, receipt_id
-from chalicelib.domain.errors import RejectedError
-from chalicelib.domain.identity import all_subjects
+from chalicelib.domain.errors import NotFoundError, RejectedError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.messages.rules import Message
@@ -74,8 +73,8 @@ class Change:
 class ContactChange:
     """A call that replaces, removes or adds one contact of a subject.
 
-    `id` names one of those whom the contacts of `subject` find, by opaque id; without it they have
-    to leave no doubt.
+    `id` names the person whose record staff have open; without it the contacts of `subject` have to
+    leave no doubt.
     """
 
     subject: tuple[Contact, ...]
@@ -92,8 +91,10 @@ def change_contact(portal: Portal, call: AuthorizedCall[ContactChange]) -> Recei
     """Change a contact by a call of staff and give the receipt that tells it.
 
     The same call with the same Idempotency-Key gives the same receipt. Raises SeveralPeopleError,
-    InvalidBodyError where it is nobody's, UsedForAnotherBodyError, and errors as `rectify`.
+    InvalidBodyError where it is nobody's, NotFoundError for a person who is there no longer,
+    UsedForAnotherBodyError, and errors as `rectify`.
     """
+    call = _with_person(portal, call)
     change = call.body.change
     decision = _decision_of_staff(portal, call)
     kept = _recorded_before(portal, call, decision)
@@ -112,13 +113,25 @@ def change_contact(portal: Portal, call: AuthorizedCall[ContactChange]) -> Recei
     return receipt
 
 
+def _with_person(
+    portal: Portal, call: AuthorizedCall[ContactChange]
+) -> AuthorizedCall[ContactChange]:
+    """Give a call about somebody's open record with them read by their id."""
+    if not call.body.id:
+        return call
+    contacts = call.body.change.contacts
+    lookup = portal.directory.look_up(call.clinic, contacts, person=call.body.id)
+    if lookup.person is None:
+        raise NotFoundError
+    return replace(call, lookup=lookup)
+
+
 def _named(call: AuthorizedCall[ContactChange]) -> list[Subject]:
-    """Give whose contact a call changes; nobody, or one; raise SeveralPeopleError."""
-    contacts = call.body.subject
-    if call.body.id:
-        known = all_subjects({each: call.lookup.stored_under[each] for each in contacts})
-        return [person for person in known if person.id == call.body.id]
-    return resolve({each: call.lookup.people[each] for each in contacts}, everyone=False)
+    """Give whose contact a call changes: one, or nobody; raise SeveralPeopleError."""
+    if call.lookup.person is not None:
+        return [call.lookup.person]
+    known = {contact: call.lookup.people[contact] for contact in call.body.subject}
+    return resolve(known, everyone=False)
 
 
 def _decision_of_staff(portal: Portal, call: AuthorizedCall[ContactChange]) -> Decision:
@@ -176,9 +189,10 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
     confirmed from there. Raises NotTheirsError, and errors as `decisions.record`.
     """
     contacts = tuple(seen.lookups)
+    named = seen.person.id if seen.person else None
 
     def look_again() -> Lookup:
-        lookup = portal.directory.look_up(decision.clinic, contacts)
+        lookup = portal.directory.look_up(decision.clinic, contacts, person=named)
         _check_is_theirs(lookup, change.old, person)
         return lookup
 
@@ -190,6 +204,7 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
         fresh_subject(),
         person=person.id,
         base=base,
+        by_id=named is not None,
         proves=new,
         detaches=(change.old,) if change.old else (),
         joins=True,
@@ -208,15 +223,14 @@ def rectify(  # noqa: PLR0917 - what is changed, for whom, by which decision
 
 
 def _check_is_theirs(lookup: Lookup, contact: Contact | None, person: Subject) -> None:
-    """Raise NotTheirsError where a contact is not, or no longer, a person's.
-
-    Without one, where the person is found under none of the contacts any more.
-    """
-    for each in [contact] if contact else lookup.lookups:
-        contact_key = lookup.lookups[each]
-        for found in lookup.stored_under[each]:
-            if found.id == person.id and contact_key in found.contacts:
-                return
+    """Raise NotTheirsError where a contact is not, or no longer, a person's; None is nobody's."""
+    if contact is None:
+        return
+    contact_key = lookup.lookups[contact]
+    read = [lookup.person] if lookup.person else lookup.stored_under[contact]
+    for found in read:
+        if found.id == person.id and contact_key in found.contacts:
+            return
     raise NotTheirsError
 
 
