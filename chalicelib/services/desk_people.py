@@ -38,9 +38,8 @@ class DeskPerson:
     @property
     def reachable(self) -> Mapping[str, Contact]:
         """The e-mails and phones."""
-        return {
-            id: contact for id, contact in self.contacts.items() if contact.kind in REACHABLE_KINDS
-        }
+        found = self.contacts.items()
+        return {name: contact for name, contact in found if contact.kind in REACHABLE_KINDS}
 
 
 def open_record(portal: Portal, call: AuthorizedCall[EmptyBody], subject: str) -> DeskPerson:

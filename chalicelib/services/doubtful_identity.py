@@ -103,9 +103,7 @@ def _pairs_of(portal: Portal, clinic: str, found: Sequence[Subject]) -> list[Dou
 
 def _entry(one: Subject, other: Subject, lookups: Sequence[str]) -> DoubtfulPair:
     kinds = {_kind(one.kinds, other.kinds, lookup) for lookup in lookups}
-    since = max(
-        person.contacts[lookup] for person in (one, other) for lookup in lookups
-    )
+    since = max(person.contacts[lookup] for person in (one, other) for lookup in lookups)
     return DoubtfulPair(one, other, tuple(kind for kind in ContactKind if kind in kinds), since)
 
 

@@ -97,7 +97,7 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     return Erased(subject, after.proof_until or now) if after else None
 
 
-def restrict(  # noqa: PLR0917 - whom, by whom, when
+def restrict(
     portal: Portal,
     clinic: str,
     subject: str,
