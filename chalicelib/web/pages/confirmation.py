@@ -118,7 +118,8 @@ def _show_new_contact(
     if replacement is None:
         return _say_new_contact(request, opened, "over")
     _, change = replacement
-    contacts = {"old": masked(change.old), "new": masked(opened.recipient.contact)}
+    old, *_ = change.contacts
+    contacts = {"old": masked(old), "new": masked(opened.recipient.contact)}
     answer = _say_new_contact(request, opened, "ask", faults=errors, **contacts)
     answer.status_code = 422 if errors else 200
     return answer
