@@ -85,6 +85,12 @@ ANYWHERE_EMAIL = RateLimit(burst=40, interval=600_000)
 CODE = RateLimit(burst=10, interval=3_600_000)
 """Guesses at the codes sent to one phone, for all receipts together: a new form gives no more."""
 
+TABLET_CODES = RateLimit(burst=12, interval=60_000)
+"""Codes typed at one kiosk tablet, or from one network that pairs one."""
+
+CLINIC_CODES = RateLimit(burst=60, interval=10_000)
+"""Codes typed at all of a clinic's tablets together: of a million, 120 in a code's ten minutes."""
+
 AGAIN = RateLimit(burst=1, interval=60_000)
 """How often the messages that ask to confirm one receipt may be sent again: once a minute."""
 
@@ -134,6 +140,8 @@ class RateLimitCheck(NamedTuple):
     """The bucket of what is guessed at, where something is."""
     again: str | None = None
     """The receipt whose messages are sent again, where some are."""
+    typed_at: str | None = None
+    """The tablet or network at which a code of the clinic's desk is typed, where one is."""
 
     @property
     def now(self) -> int:
@@ -151,6 +159,9 @@ class RateLimitCheck(NamedTuple):
         if self.again:
             limits[f"again|minute|{self.again}"] = AGAIN
             limits[f"again|day|{self.again}"] = AGAIN_A_DAY
+        if self.typed_at:
+            limits[f"{self.action}|tablet|{self.typed_at}"] = TABLET_CODES
+            limits[f"{self.action}|tablets"] = CLINIC_CODES
         limits[f"{self.action}|range|{self.range}"] = RANGE
         return limits
 

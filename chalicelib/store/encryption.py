@@ -119,6 +119,11 @@ class ClinicKey:
         """
         return self.bucket(f"anywhere|{purpose}|{contact.kind}:{contact.value}")
 
+    def tablet_code(self, kind: str, code: str) -> str:
+        """Give the key under which a code that is typed at a tablet is kept: an HMAC."""
+        purpose = hmac.digest(self._key, b"tablet-codes", "sha256")
+        return hmac.digest(purpose, f"{kind}|{code}".encode(), "sha256").hex()[:32]
+
     def form_secret(self) -> bytes:
         """Give the secret that signs the state of the clinic's forms."""
         return hmac.digest(self._key, b"form-state", "sha256")

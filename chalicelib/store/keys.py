@@ -265,6 +265,16 @@ def link_secret_key(clinic: str, key_id: str) -> Key:
     return Key(f"CLINIC#{clinic}#LINKKEYS", f"KEY#{key_id}")
 
 
+def tablet_key(clinic: str, tablet: str) -> Key:
+    """A kiosk tablet that was paired with a clinic; all of a clinic's stand together."""
+    return Key(f"CLINIC#{clinic}#KIOSKS", f"TABLET#{tablet}")
+
+
+def tablet_code_key(clinic: str, digest: str) -> Key:
+    """A code that is typed at a tablet, by its HMAC."""
+    return Key(f"CLINIC#{clinic}#KIOSKS", f"CODE#{digest}")
+
+
 def links_call_key(call: str) -> Key:
     """The body of a call for links, by the HMAC of its bearer key and Idempotency-Key."""
     return Key(f"LINK#{call}", "CALL")

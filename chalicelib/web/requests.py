@@ -36,6 +36,9 @@ MAX_QUERY = 1000
 """How many characters of a query parameter are read: a token, a code, a language and a cursor are
 shorter."""
 
+MAX_COOKIES = 4096
+"""How many characters of a browser's cookies are read."""
+
 MAX_TYPE = 200
 """How many characters of a Content-Type are read."""
 
@@ -180,6 +183,16 @@ def parameters(request: Request) -> Mapping[str, str]:
     """Give all query parameters by name, as `query` reads them."""
     names: Mapping[str, Any] = request.query_params or {}
     return {str(name): query(request, name) or "" for name in names}
+
+
+def cookie(request: Request, name: str) -> str:
+    """Give a cookie of the browser (RFC 6265, 5.4), as far as it is read; "" where there is none."""
+    sent = str(request.headers.get("cookie", ""))[:MAX_COOKIES]
+    for each in sent.split(";"):
+        given, _, value = each.strip().partition("=")
+        if given == name:
+            return value
+    return ""
 
 
 def has_type(request: Request, media_type: str) -> bool:

@@ -30,6 +30,7 @@ from chalicelib.web.typed_fields import Fields, typed_again
 
 if TYPE_CHECKING:
     from chalicelib.domain.submission import FieldError
+    from chalicelib.services.hand_over import HandedOver
     from chalicelib.services.invitee import Invitee
     from chalicelib.services.withdrawal_source import WithdrawalSource
 
@@ -41,7 +42,7 @@ class FormPage(NamedTuple):
     """The template of the whole form, by which its state is signed."""
     clinic: Clinic
     request: Request
-    known: "Invitee | WithdrawalSource | None" = None
+    known: "Invitee | HandedOver | WithdrawalSource | None" = None
     in_steps: bool = False
     """Whether each topic has a page of its own, instead of all standing on one."""
 
@@ -101,14 +102,18 @@ def read_withdrawal_source(
 
 
 def consent_form_page(
-    template: str, clinic: Clinic, request: Request, invitee: "Invitee | None", now: Instant
+    template: str,
+    clinic: Clinic,
+    request: Request,
+    known: "Invitee | HandedOver | None",
+    now: Instant,
 ) -> FormPage:
     """Give the page of the questions that are open now; without any there is no way in steps."""
     asked = clinic.open_at(now)
-    if invitee:
-        asked = invitee.limit_questions(asked)
+    if known:
+        asked = known.limit_questions(asked)
     in_steps = bool(asked.purposes) and query(request, "view") != "all"
-    return FormPage(template, asked, request, invitee, in_steps=in_steps)
+    return FormPage(template, asked, request, known, in_steps=in_steps)
 
 
 def _show(page: FormPage) -> Response:

@@ -13,8 +13,9 @@ from chalicelib.domain.consent import Answer
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
-from chalicelib.services import patient_decisions
+from chalicelib.services import hand_over, patient_decisions
 from chalicelib.services.decisions import NoticeChangedError
+from chalicelib.services.hand_over import HandedOver
 from chalicelib.services.invitee import Invitee
 from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
 from chalicelib.store.shown_pages import CONSENT_PAGE, WITHDRAWAL_PAGE
@@ -52,20 +53,30 @@ def withdraw(request: Request, clinic: str) -> Response:
     return submit_withdrawal(WITHDRAWAL_PAGE, clinic, request, _to_receipt)
 
 
-def submit_answers(template: str, clinic: str, request: Request, then: Next) -> Response:
-    """Record the answers and go on, or show the page again with what is wrong."""
+def submit_answers(
+    template: str,
+    clinic: str,
+    request: Request,
+    then: Next,
+    handed: HandedOver | None = None,
+) -> Response:
+    """Record the answers and go on, or show the page again with what is wrong.
+
+    `handed` is in whose hands the clinic's tablet is, where the desk handed it over.
+    """
     portal = get_portal()
     now = portal.clock()
     fields = form_fields(request)
-    invitee = read_invitee(template, clinic, request, now)
+    invitee = None if handed else read_invitee(template, clinic, request, now)
+    known = handed or invitee
     state = state_of(template, clinic, fields)
     if state is None:
         current = portal.directory.look_up(clinic).published.clinic
         return _to_mend(
-            consent_form_page(template, current, request, invitee, now), fields, [TOO_OLD]
+            consent_form_page(template, current, request, known, now), fields, [TOO_OLD]
         )
     shown = portal.clinics.version(clinic, state.version)
-    page = consent_form_page(template, shown, request, invitee, now)
+    page = consent_form_page(template, shown, request, known, now)
     if page.in_steps and first(fields, "go"):
         return show_next_step(page, state, fields, now)
     answers = read_consent(page.clinic, fields, now, known_details(page))
@@ -76,7 +87,10 @@ def submit_answers(template: str, clinic: str, request: Request, then: Next) -> 
         return _to_mend(page, fields, [TOO_OLD])
     form = _submitted(page.clinic, state, answers)
     try:
-        result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)
+        if handed:
+            result = hand_over.record_answers(portal, form, handed, visitor(request), now)
+        else:
+            result = patient_decisions.record_answers(portal, form, invitee, visitor(request), now)
     except (CannotAgreeError, NoticeChangedError, TooManyError) as error:
         return _not_recorded(page, fields, error)
     return then(request, result)
@@ -90,7 +104,7 @@ def _not_recorded(
         return _show_too_many(page, fields, error)
     if isinstance(error, CannotAgreeError):
         return _to_mend(page, fields, [FieldError("errors", error.reason)])
-    invitee = page.known if isinstance(page.known, Invitee) else None
+    invitee = page.known if isinstance(page.known, Invitee | HandedOver) else None
     now, current = get_portal().clock(), error.published.clinic
     changed = consent_form_page(page.template, current, page.request, invitee, now)
     return _to_mend(changed, fields, [NOTICE_CHANGED])

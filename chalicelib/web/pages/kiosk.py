@@ -54,16 +54,31 @@ def kiosk_page(request: Request, clinic: str) -> Response:
     """Show the questions in the language asked for; without one the start screen."""
     seen = get_portal().directory.look_up(clinic).published.clinic
     if query(request, "lang") in seen.languages:
-        return _with_policy(show_consent_form(KIOSK_PAGE, seen, request))
+        return with_policy(show_consent_form(KIOSK_PAGE, seen, request))
     page = render(
         "pages/kiosk/start.html",
         seen.default_language,
         clinic=seen,
         ways=[_ways_to_start(lang) for lang in seen.languages],
         root=mount(request),
-        kept_query=_kept_query(request),
+        kept_query=kept_query(request),
+        paired=_is_paired(request, clinic),
     )
-    return _with_policy(html(page, headers=CLEARED))
+    return with_policy(html(page, headers=CLEARED))
+
+
+def _is_paired(request: Request, clinic: str) -> bool:
+    """Tell whether the tablet is paired with the clinic, and note that it was seen today."""
+    if "cookie" not in request.headers:
+        return False
+    from chalicelib.services.kiosks import note_seen  # noqa: PLC0415 - few tablets are paired
+    from chalicelib.web.pages.kiosk_tablet import tablet_of  # noqa: PLC0415 - as above
+
+    stored = tablet_of(request, clinic)
+    if stored is None:
+        return False
+    note_seen(get_portal(), stored, get_portal().clock())
+    return True
 
 
 def _ways_to_start(lang: str) -> dict[str, str]:
@@ -73,24 +88,25 @@ def _ways_to_start(lang: str) -> dict[str, str]:
         "lang": lang,
         "start": words.gettext("Start"),
         "withdraw": words.gettext("Withdraw"),
+        "code": words.gettext("I have a code from the reception"),
     }
 
 
 def kiosk_decide(request: Request, clinic: str) -> Response:
     """Record the answers and say so."""
-    answer = submit_answers(KIOSK_PAGE, clinic, request, _done)
+    answer = submit_answers(KIOSK_PAGE, clinic, request, done)
     return _unless_forgotten(request, KIOSK_PAGE, clinic, answer)
 
 
 def kiosk_withdrawal_page(request: Request, clinic: str) -> Response:
     """Show the withdrawal form."""
     seen = get_portal().directory.look_up(clinic).published.clinic
-    return _with_policy(show_withdrawal_form(KIOSK_WITHDRAWAL_PAGE, seen, request))
+    return with_policy(show_withdrawal_form(KIOSK_WITHDRAWAL_PAGE, seen, request))
 
 
 def kiosk_withdraw(request: Request, clinic: str) -> Response:
     """Withdraw and say so."""
-    answer = submit_withdrawal(KIOSK_WITHDRAWAL_PAGE, clinic, request, _done)
+    answer = submit_withdrawal(KIOSK_WITHDRAWAL_PAGE, clinic, request, done)
     return _unless_forgotten(request, KIOSK_WITHDRAWAL_PAGE, clinic, answer)
 
 
@@ -108,10 +124,11 @@ def kiosk_notice(request: Request, clinic: str, version: str) -> Response:
         clinic=shown,
         article=Markup(full.html),  # noqa: S704 - see pages/notice.py
         root=mount(request),
-        kept_query=_kept_query(request),
+        kept_query=kept_query(request),
+        back="/code" if query(request, "handed") else "",
         **times,
     )
-    return _with_policy(html(page))
+    return with_policy(html(page))
 
 
 def kiosk_js(request: Request) -> Response:
@@ -122,7 +139,7 @@ def kiosk_js(request: Request) -> Response:
 
 def kiosk_start_over(request: Request, clinic: str) -> Response:
     """Lead to the start screen: what a form led to has no address of its own."""
-    return see_other(_start(request, clinic))
+    return see_other(start_address(request, clinic))
 
 
 def kiosk_confirm(request: Request, clinic: str) -> Response:
@@ -137,7 +154,7 @@ def kiosk_confirm(request: Request, clinic: str) -> Response:
     now = portal.clock()
     saved = read_saved_form(clinic, first(fields, "saved"), now, AT_THE_KIOSK)
     if saved is None:
-        return see_other(_start(request, clinic))
+        return see_other(start_address(request, clinic))
     document = portal.receipts.find(clinic, saved.receipt).document
     seen = portal.clinics.decided_under(clinic, document["notice"])
     lang = language(request, seen)
@@ -159,14 +176,14 @@ def kiosk_confirm(request: Request, clinic: str) -> Response:
     return _Done(request, seen, tried.document, lang, saved._replace(phone="")).show()
 
 
-def _done(request: Request, result: FormResult) -> Response:
+def done(request: Request, result: FormResult) -> Response:
     """Show what was recorded and how to keep the receipt.
 
     Nothing of it to who sends the form again much later.
     """
     clinic, decision = result.clinic, result.decision
     if result.recorded_before > SENT_AGAIN_WITHIN:
-        return see_other(_start(request, clinic.id))
+        return see_other(start_address(request, clinic.id))
     # The form's own answers and number: others would show what happened to a contact since.
     given = {question: {"answer": answer.value} for question, answer in decision.answers.items()}
     document = result.receipt.document
@@ -196,7 +213,7 @@ class _Done(NamedTuple):
     ) -> Response:
         """Show the page; `told` says that the contact is written to."""
         portal, clinic, document = get_portal(), self.clinic, self.document
-        root, kept = mount(self.request), _kept_query(self.request)
+        root, kept = mount(self.request), kept_query(self.request)
         viewed = view_receipt(clinic, document, portal.clock())
         mend = None
         if self.saved and viewed["kind"] in {"waits", "unsure"}:
@@ -224,7 +241,7 @@ class _Done(NamedTuple):
             root=root,
             kept_query=kept,
         )
-        return _with_policy(html(page))
+        return with_policy(html(page))
 
 
 def _unless_forgotten(request: Request, template: str, clinic: str, answer: Response) -> Response:
@@ -234,23 +251,24 @@ def _unless_forgotten(request: Request, template: str, clinic: str, answer: Resp
     """
     shown_again = answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     if shown_again and state_of(template, clinic, form_fields(request)) is None:
-        return see_other(_start(request, clinic))
-    return _with_policy(answer)
+        return see_other(start_address(request, clinic))
+    return with_policy(answer)
 
 
-def _start(request: Request, clinic: str) -> str:
+def start_address(request: Request, clinic: str) -> str:
     """Give the address of the start screen."""
     start = f"{mount(request)}/{clinic}/kiosk"
     src = source(request)
     return f"{start}?src={src}" if src else start
 
 
-def _kept_query(request: Request) -> str:
+def kept_query(request: Request) -> str:
+    """Give what links keep of a page's address: the tablet's name."""
     src = source(request)
     return f"&src={src}" if src else ""
 
 
-def _with_policy(answer: Response) -> Response:
+def with_policy(answer: Response) -> Response:
     """Allow a page the kiosk's styles and script, and a notice's styles.
 
     The script shows a notice on the page it is on.

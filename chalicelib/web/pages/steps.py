@@ -19,6 +19,7 @@ from chalicelib.domain.postal_address import PARTS
 from chalicelib.domain.submission import NOTHING_KNOWN, FieldError, FormAnswers, KnownDetails
 from chalicelib.notices.purposes import FULL_NAME
 from chalicelib.portal import get_portal
+from chalicelib.services.hand_over import HandedOver
 from chalicelib.services.invitee import Invitee
 from chalicelib.store.shown_pages import KIOSK_PAGE, STEPS
 from chalicelib.web.form_state import FORM_LIFETIME, FormState, state_of
@@ -48,6 +49,8 @@ With `no-store` it would ask whether to send the form again, with `no-cache` it 
 REACHABLE = (ContactKind.EMAIL.value, ContactKind.PHONE.value)
 CONTACT_FIELDS = ("by", *REACHABLE, "name", *PARTS, "country", "adult")
 GUARDIAN_FIELDS = ("child", *CHILD_FIELDS)
+HANDED = "handed"
+"""What carries in whose hands a tablet is from page to page (`services.hand_over`)."""
 
 
 class Step(NamedTuple):
@@ -88,8 +91,8 @@ class Wanted(NamedTuple):
 
 
 def known_details(page: FormPage) -> KnownDetails:
-    """Give what a patient need not type, because a personal link says it."""
-    return page.known.known if isinstance(page.known, Invitee) else NOTHING_KNOWN
+    """Give what a patient need not type: a personal link says it, or the desk that handed over."""
+    return page.known.known if isinstance(page.known, Invitee | HandedOver) else NOTHING_KNOWN
 
 
 def show_next_step(page: FormPage, state: FormState, fields: Fields, now: Instant) -> Response:
@@ -324,8 +327,11 @@ class _Visit:
         said = self.relevant if step.name == CHECK else self.fields
         names = [*CONTACT_FIELDS, *(GUARDIAN_FIELDS if self.clinic.guardian else ())]
         typed = {name: first(said, name)[:MAX_TYPED] for name in names}
+        handed = {HANDED: self.page.known.token} if isinstance(self.page.known, HandedOver) else {}
         return [
-            (name, text) for name, text in (answers | typed).items() if text and name not in own
+            (name, text)
+            for name, text in (answers | typed | handed).items()
+            if text and name not in own
         ]
 
     def _questions_of(self, purpose: Purpose) -> list[QuestionId]:
