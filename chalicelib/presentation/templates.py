@@ -21,7 +21,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from chalicelib.domain.brand import NO_BRAND, Brand
-from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.clinic import Clinic, Text, localized
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.languages import ENDONYMS
 from chalicelib.domain.phones import dialled
@@ -58,6 +58,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     for case in ("since", "until", "through", "on"):
         env.filters[f"date_{case}"] = attrgetter(case)
     env.filters["country_names"] = _country_names
+    env.filters["in_words"] = _in_words
     env.filters["dialled"] = dialled
     return env
 
@@ -80,6 +81,12 @@ class Page(str):
 def _date_in_words(context: Context, date: str) -> i18n.DateWords:
     """Write a date of the clinic's document in the page's language."""
     return i18n.format_date(date, context["lang"])
+
+
+@pass_context
+def _in_words(context: Context, text: Text) -> str:
+    """Give a clinic's text in the page's language, or in the first that it has."""
+    return localized(text, context["lang"])
 
 
 @pass_context
@@ -123,19 +130,25 @@ def unfolded(article: str) -> Markup:
 
 @cache
 def content_security_policy(
-    *styles: str, brand: Brand = NO_BRAND, script: bool = False, form: bool = True
+    *styles: str,
+    brand: Brand = NO_BRAND,
+    script: bool = False,
+    inline: str = "",
+    form: bool = True,
 ) -> str:
     """Allow a page its own styles, by their hashes, its pictures, its forms, and nothing else.
 
     `styles` are the templates that a page includes beside `style.css`, `brand` is that whose
     colours it has. Without `form` no form can be sent; with `script` the page may run the portal's
-    script, as the kiosk does. The hashes are of what the templates give, never of what a page
-    holds.
+    script, as the kiosk does; `inline` is a script that stands in the page. The hashes are of what
+    the templates give, never of what a page holds.
     """
     env = environment()
     own = ("style.css", "brand.css", *styles)
     hashes = " ".join(f"'sha256-{_hash(env, style, brand)}'" for style in own)
     scripts = " script-src 'self'; connect-src 'self';" if script else ""
+    if inline:
+        scripts = f" script-src 'sha256-{_digest(inline)}';"
     form_target = "'self'" if form else "'none'"
     return (
         f"default-src 'none'; style-src {hashes}; img-src data:; form-action {form_target};"
@@ -145,9 +158,11 @@ def content_security_policy(
 
 def _hash(env: Environment, style: str, brand: Brand) -> str:
     """Return the SHA-256 of a style, as CSP writes it."""
-    css = env.get_template(style).render(brand=brand)
-    digest = hashlib.sha256(css.encode()).digest()
-    return base64.b64encode(digest).decode()
+    return _digest(env.get_template(style).render(brand=brand))
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 class Script(NamedTuple):

@@ -68,6 +68,31 @@ def key_name_key(clinic: str, key_id: str) -> Key:
     return Key(f"CLINIC#{clinic}#KEYS", f"APIKEY#{key_id}")
 
 
+def staff_member_key(clinic: str, member: str) -> Key:
+    """Somebody who may sign in to a clinic's desk; all of a clinic's stand together."""
+    return Key(f"CLINIC#{clinic}#STAFF#MEMBERS", f"MEMBER#{member}")
+
+
+def listed_session_key(clinic: str, digest: str, member: str = "") -> Key:
+    """A session's place in the list of all sessions of a clinic's staff, by member."""
+    return Key(f"CLINIC#{clinic}#STAFF#MEMBERS", f"SESSION#{member}#{digest}")
+
+
+def session_key(digest: str) -> Key:
+    """Somebody signed in to a desk, by the SHA-256 of the secret in their cookie."""
+    return Key(f"STAFF#{digest}", "SESSION")
+
+
+def invitation_key(digest: str) -> Key:
+    """An invitation to a desk, by the SHA-256 of its secret."""
+    return Key(f"STAFF#{digest}", "INVITATION")
+
+
+def passkey_key(digest: str) -> Key:
+    """Whose a passkey is, by the SHA-256 of its id."""
+    return Key(f"STAFF#{digest}", "PASSKEY")
+
+
 def shown_page_key(clinic: str, sha256: str) -> Key:
     """A page exactly as it was shown."""
     return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")

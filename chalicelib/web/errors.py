@@ -118,7 +118,7 @@ def as_page(view: View, *, from_anywhere: bool = False) -> View:
 
     def guarded(request: Request, **parts: str) -> Response:
         try:
-            if not from_anywhere and _cross_site(request):
+            if not from_anywhere and is_cross_site(request):
                 return _error_page(request, "cross_site", 403)
             check_length(parts)
             return view(request, **parts)
@@ -158,7 +158,7 @@ def check_length(names: Mapping[str, str]) -> None:
             raise NotFoundError
 
 
-def _cross_site(request: Request) -> bool:
+def is_cross_site(request: Request) -> bool:
     """Tell whether another website makes a browser send this form.
 
     Modern browsers say so in Sec-Fetch-Site (W3C Fetch Metadata; OWASP's CSRF cheat sheet), where

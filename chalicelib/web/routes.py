@@ -10,6 +10,7 @@ operation in `docs/openapi/`.
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
+from typing import NamedTuple
 
 from chalice.app import Chalice, Request, Response
 
@@ -131,6 +132,30 @@ API: Mapping[str, str] = {
         "api.webhook_deliveries:redeliver"
     ),
 }
+
+
+class StaffPlace(NamedTuple):
+    """What an address of the desk leads to, and whom it lets in (`web.staff.entrance`)."""
+
+    view: str
+    scopes: tuple[str, ...] = ()
+    """One of these is enough; () lets in whoever is signed in."""
+    fresh: bool = False
+    """Whether somebody must have proved a short time ago who they are."""
+
+
+STAFF: Mapping[str, StaffPlace] = {
+    "GET /staff": StaffPlace("staff.home:home"),
+    "POST /staff/language": StaffPlace("staff.sessions:change_language"),
+    "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
+}
+"""The clinic's desk, for people who are signed in."""
+
+STAFF_ENTRANCE: Mapping[str, str] = {
+    "GET /staff/sign-in": "staff.sign_in:sign_in_page",
+}
+"""The way in, for whoever is not."""
+
 FROM_ANYWHERE = {"POST /unsubscribe/{token}"}
 """Forms that work without a page of the portal: one-click unsubscribing (RFC 8058)."""
 
@@ -142,6 +167,10 @@ def register(app: Chalice) -> None:
         _register(app, line, place, errors.as_page(_view(place), from_anywhere=from_anywhere))
     for line, place in API.items():
         _register(app, line, place, _call(place))
+    for line, place in STAFF_ENTRANCE.items():
+        _register(app, line, place, errors.as_page(_view(place)))
+    for line, staff_place in STAFF.items():
+        _register(app, line, staff_place.view, _desk(staff_place))
 
 
 def load_first_page() -> None:
@@ -173,6 +202,17 @@ def _call(place: str) -> errors.View:
         return as_problem(_view(place))(request, **parts)
 
     return call
+
+
+def _desk(place: StaffPlace) -> errors.View:
+    """Give a page of the desk; who may open it is looked at by what is loaded with the first."""
+
+    def page(request: Request, **parts: str) -> Response:
+        from chalicelib.web.staff.entrance import as_staff_page  # noqa: PLC0415 - no patient needs it
+
+        return as_staff_page(place, load(place.view))(request, **parts)
+
+    return page
 
 
 def _register(app: Chalice, line: str, place: str, view: errors.View) -> None:

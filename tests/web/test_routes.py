@@ -8,7 +8,8 @@ import pytest
 from chalicelib.web import routes
 from tests.web.truth import DOCUMENT
 
-EVERY = {**routes.PAGES, **routes.API}
+DESK = {line: place.view for line, place in routes.STAFF.items()}
+EVERY = {**routes.PAGES, **routes.API, **routes.STAFF_ENTRANCE, **DESK}
 
 
 @pytest.mark.parametrize("line", EVERY)

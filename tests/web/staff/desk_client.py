@@ -1,0 +1,67 @@
+"""Somebody signed in to a clinic's desk, in the process: asks as a browser with their cookie."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.domain.staff import Role, StaffMember
+from chalicelib.portal import Portal
+from chalicelib.services import staff_members, staff_sessions
+from chalicelib.web.staff.entrance import SESSION_COOKIE
+from tests.web.client import Answer, Client, Fields
+from tests.web.page_reader import Page
+
+
+class DeskClient(Client):
+    """A browser in which somebody is signed in to a desk."""
+
+    def __init__(self, member: StaffMember, secret: str) -> None:
+        super().__init__()
+        self.member = member
+        self.secret = secret
+
+    def send(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send anything, with the cookie of the session."""
+        cookie = {"Cookie": f"other=1; {SESSION_COOKIE}={self.secret}"}
+        return super().send(method, target, body, {**cookie, **headers})
+
+    def open(self, path: str) -> Page:
+        """Open a page below ``/staff/`` that is there."""
+        answer = self.get(f"/staff/{path}".rstrip("/"))
+        assert answer.status == 200, answer.text
+        return Page(answer)
+
+    def submit(self, path: str, fields: Fields, *, page: str | None = None, **more: Any) -> Answer:
+        """Open the page of a form below ``/staff/`` and send it with these fields to `path`.
+
+        `page` is the page the form stands on, where that is another.
+        """
+        found = self.get(f"/staff/{path if page is None else page}".rstrip("/"))
+        assert found.status == 200, found.text
+        return self.post(
+            f"/staff/{path}".rstrip("/"), {"state": form_token(found, path), **fields}, **more
+        )
+
+
+def form_token(answer: Answer, path: str) -> str:
+    """Give the token of the page's own form; those of signing out and the language are others."""
+    states = _states(answer.text)
+    assert states, f"the page of {path} has no form"
+    return states[0]
+
+
+def _states(text: str) -> list[str]:
+    main = text[text.index("<main") : text.index("</main>")]
+    found = []
+    for part in main.split('name="state" value="')[1:]:
+        found.append(part.partition('"')[0])
+    return found
+
+
+def sign_in(portal: Portal, clinic: str, role: Role, name: str = "Ilze Kalniņa") -> DeskClient:
+    """Make somebody of a role at a clinic, and sign them in."""
+    now = portal.clock()
+    member, _ = staff_members.invite(
+        portal.table, clinic, name, role, "en", by=staff_members.OPERATOR, now=now
+    )
+    secret = staff_sessions.begin(portal, member, "a test", now)
+    return DeskClient(member, secret)
