@@ -51,10 +51,7 @@ def form_token(answer: Answer, path: str) -> str:
 
 def _states(text: str) -> list[str]:
     main = text[text.index("<main") : text.index("</main>")]
-    found = []
-    for part in main.split('name="state" value="')[1:]:
-        found.append(part.partition('"')[0])
-    return found
+    return [part.partition('"')[0] for part in main.split('name="state" value="')[1:]]
 
 
 def sign_in(portal: Portal, clinic: str, role: Role, name: str = "Ilze Kalniņa") -> DeskClient:
