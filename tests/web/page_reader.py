@@ -90,7 +90,7 @@ def legible(text: str) -> str:
     """Leave out of a page or a message what may hold any letters by chance: links, forms' states,
     hashes and ids.
     """
-    return re.sub(r"[A-Za-z0-9_-]{22,}", "", text)
+    return re.sub(r"[A-Za-z0-9_-]{22,}|\b[0-9a-f]{16}\b", "", text)
 
 
 def aged_state(client: Client, clinic: str, ago: timedelta, page: str = "") -> str:

@@ -264,7 +264,11 @@ def local_path(wanted: str | None) -> str:
     path = (wanted or "").removeprefix("/staff").removeprefix("/")
     plain = path.replace("/", "").replace("-", "").replace("_", "").replace("?", "")
     safe = plain.replace("=", "").replace("&", "").replace(".", "").replace("%", "")
-    return path if safe.isascii() and (safe.isalnum() or not safe) and "//" not in path else ""
+    return (
+        path
+        if safe.isascii() and (safe.isalnum() or not safe) and "//" not in (wanted or "")
+        else ""
+    )
 
 
 def language_of_visitor(request: Request) -> str:
