@@ -232,9 +232,10 @@ class StaffSession:
         return cls(digest=digest, **json.loads(stored))
 
 
-def new_member_id() -> str:
-    """Give an id for somebody new."""
-    return f"{MEMBER_PREFIX}{secrets.token_hex(6)}"
+def new_member_id(nonce: str = "") -> str:
+    """Give an id for somebody new: the same for a form that is sent twice, by its nonce."""
+    number = digest(nonce)[:12] if nonce else secrets.token_hex(6)
+    return f"{MEMBER_PREFIX}{number}"
 
 
 def new_secret() -> str:

@@ -178,3 +178,9 @@ def kiosk_script() -> Script:
     """Return the kiosk's script."""
     text = _KIOSK_SCRIPT.read_text(encoding="utf-8")
     return Script(text, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+@cache
+def page_script(name: str) -> str:
+    """Return one of the portal's scripts that stand in a page, such as ``passkeys.js``."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

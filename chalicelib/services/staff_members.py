@@ -21,18 +21,37 @@ OPERATOR = "operator"
 TRIES = 5
 
 
+class InvitedAlreadyError(RejectedError):
+    """The same form was sent twice: whom it invites is there, and their link was shown then."""
+
+
 class LastAdministratorError(RejectedError):
     """Nobody would be left who can invite others."""
 
 
 def invite(
-    table: Table, clinic: str, name: str, role: Role, lang: str, *, by: str, now: Instant
+    table: Table,
+    clinic: str,
+    name: str,
+    role: Role,
+    lang: str,
+    *,
+    by: str,
+    now: Instant,
+    nonce: str = "",
 ) -> tuple[StaffMember, str]:
-    """Make somebody new, and give them and the secret of their invitation, which is shown once."""
-    made = StaffMember(new_member_id(), clinic, name, role, lang, created_at=now, invited_by=by)
+    """Make somebody new, and give them and the secret of their invitation, which is shown once.
+
+    Raises InvitedAlreadyError where the form with this nonce was sent before.
+    """
+    made_id = new_member_id(nonce)
+    made = StaffMember(made_id, clinic, name, role, lang, created_at=now, invited_by=by)
     secret, invitation = _invitation(made, now)
     line = audit.line(clinic, by, "staff/invite", now, [], about=made.id)
-    table.write([staff.new_member(made), staff.new_invitation(secret, invitation), line])
+    try:
+        table.write([staff.new_member(made), staff.new_invitation(secret, invitation), line])
+    except ConflictError:
+        raise InvitedAlreadyError from None
     return made, secret
 
 

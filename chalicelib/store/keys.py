@@ -93,6 +93,16 @@ def passkey_key(digest: str) -> Key:
     return Key(f"STAFF#{digest}", "PASSKEY")
 
 
+def spent_challenge_key(digest: str) -> Key:
+    """The mark of a passkey's challenge that was answered, by the SHA-256 of the challenge."""
+    return Key(f"STAFF#{digest}", "CHALLENGE")
+
+
+def sign_in_bucket_key(digest: str) -> Key:
+    """The token bucket of who signs in from one range of addresses, by its HMAC."""
+    return Key(f"STAFF#{digest}", "LIMIT")
+
+
 def shown_page_key(clinic: str, sha256: str) -> Key:
     """A page exactly as it was shown."""
     return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")

@@ -148,11 +148,30 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff": StaffPlace("staff.home:home"),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
     "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
+    "GET /staff/sessions": StaffPlace("staff.sessions:sessions_page"),
+    "POST /staff/sessions": StaffPlace("staff.sessions:end_sessions"),
+    "GET /staff/again": StaffPlace("staff.sign_in:again_page"),
+    "POST /staff/again": StaffPlace("staff.sign_in:again"),
+    "GET /staff/passkeys": StaffPlace("staff.passkeys:passkeys_page"),
+    "GET /staff/passkeys/add": StaffPlace("staff.passkeys:add_page", fresh=True),
+    "POST /staff/passkeys/add": StaffPlace("staff.passkeys:add", fresh=True),
+    "GET /staff/passkeys/{passkey}/remove": StaffPlace("staff.passkeys:remove_page", fresh=True),
+    "POST /staff/passkeys/{passkey}/remove": StaffPlace("staff.passkeys:remove", fresh=True),
+    "GET /staff/team": StaffPlace("staff.team:team_page", ("keys:write",)),
+    "GET /staff/team/invite": StaffPlace("staff.team:invite_page", ("keys:write",), fresh=True),
+    "POST /staff/team/invite": StaffPlace("staff.team:invite", ("keys:write",), fresh=True),
+    "GET /staff/team/{member}": StaffPlace("staff.team:member_page", ("keys:write",), fresh=True),
+    "POST /staff/team/{member}": StaffPlace(
+        "staff.team:change_member", ("keys:write",), fresh=True
+    ),
 }
 """The clinic's desk, for people who are signed in."""
 
 STAFF_ENTRANCE: Mapping[str, str] = {
     "GET /staff/sign-in": "staff.sign_in:sign_in_page",
+    "POST /staff/sign-in": "staff.sign_in:sign_in",
+    "GET /staff/invitations/{token}": "staff.invitations:invitation_page",
+    "POST /staff/invitations/{token}": "staff.invitations:take_up",
 }
 """The way in, for whoever is not."""
 
