@@ -163,6 +163,27 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/team/{member}": StaffPlace("staff.team:member_page", ("keys:write",), fresh=True),
     "POST /staff/team/{member}": StaffPlace(
         "staff.team:change_member", ("keys:write",), fresh=True
+    "GET /staff/record": StaffPlace("staff.recording:record_page", ("receipts:write",)),
+    "POST /staff/record": StaffPlace("staff.recording:record", ("receipts:write",)),
+    "GET /staff/people/{subject}/record": StaffPlace(
+        "staff.recording:person_record_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/record": StaffPlace(
+        "staff.recording:person_record", ("receipts:write",)
+    ),
+    "GET /staff/withdraw": StaffPlace("staff.withdrawing:withdrawal_page", ("receipts:write",)),
+    "POST /staff/withdraw": StaffPlace("staff.withdrawing:withdraw", ("receipts:write",)),
+    "GET /staff/people/{subject}/withdraw": StaffPlace(
+        "staff.withdrawing:person_withdrawal_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/withdraw": StaffPlace(
+        "staff.withdrawing:person_withdraw", ("receipts:write",)
+    ),
+    "GET /staff/recorded/{receipt}": StaffPlace(
+        "staff.recording:recorded_page", ("receipts:write",)
+    ),
+    "GET /staff/recorded/{receipt}/print": StaffPlace(
+        "staff.recording:print_recorded", ("receipts:write",)
     ),
 }
 """The clinic's desk, for people who are signed in."""
