@@ -163,6 +163,7 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/team/{member}": StaffPlace("staff.team:member_page", ("keys:write",), fresh=True),
     "POST /staff/team/{member}": StaffPlace(
         "staff.team:change_member", ("keys:write",), fresh=True
+    ),
     "GET /staff/record": StaffPlace("staff.recording:record_page", ("receipts:write",)),
     "POST /staff/record": StaffPlace("staff.recording:record", ("receipts:write",)),
     "GET /staff/people/{subject}/record": StaffPlace(
