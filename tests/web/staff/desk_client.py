@@ -44,12 +44,13 @@ class DeskClient(Client):
 
 def form_token(answer: Answer, path: str) -> str:
     """Give the token of the page's own form; those of signing out and the language are others."""
-    states = _states(answer.text)
+    states = tokens(answer.text)
     assert states, f"the page of {path} has no form"
     return states[0]
 
 
-def _states(text: str) -> list[str]:
+def tokens(text: str) -> list[str]:
+    """Give the tokens of the forms in the main part of a page."""
     main = text[text.index("<main") : text.index("</main>")]
     return [part.partition('"')[0] for part in main.split('name="state" value="')[1:]]
 
