@@ -50,6 +50,10 @@ def desk_address(request: Request) -> str:
     return f"{own_address(base_url(request, get_portal().settings.public_url))}/staff"
 
 
+PROOF_FIELDS = ("challenge", "answer")
+"""The fields of a form that are longer than what people type."""
+
+
 def proof_of(request: Request, fields: Fields) -> Proof:
     """Give what a page sent back."""
     return Proof(

@@ -6,7 +6,7 @@ clinic, whatever an address says; what belongs to another clinic is not found.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -46,6 +46,9 @@ from chalicelib.web.typed_fields import Fields, first
 SESSION_COOKIE = "__Host-desk"
 """The cookie of a session: for this host alone, over TLS, out of reach of scripts (RFC 6265bis,
 4.1.3.2)."""
+
+MAX_FIELD = 1_000
+"""How many characters of a field are read: a reason, a name, a contact, an address are shorter."""
 
 EVERY_PAGE = "staff/base.html"
 """The page of the forms that stand on every page of the desk: its language, and signing out."""
@@ -173,22 +176,27 @@ class Desk(NamedTuple):
         """Give what proves that a form comes from a page that this person opened."""
         return str(self._serializer(page).dumps([new_nonce(), self.now]))
 
-    def form(self, page: str, raw: str | None = None) -> StaffForm:
+    def form(self, page: str, raw: str | None = None, long: Collection[str] = ()) -> StaffForm:
         """Read the form of a page (the name of its template), with the file `raw` byte for byte.
 
-        Raises StaleFormError, and errors as `requests.form_with_raw_file`.
+        Of each field but the `long` ones `MAX_FIELD` characters are read. Raises StaleFormError,
+        and errors as `requests.form_with_raw_file`.
         """
         sent: FormWithFiles = form_with_raw_file(self.request, raw)
-        return self._checked(page, sent)
+        fields = {
+            name: values if name in long else [value[:MAX_FIELD] for value in values]
+            for name, values in sent.fields.items()
+        }
+        return self._checked(page, fields, sent.raw)
 
-    def _checked(self, page: str, sent: FormWithFiles) -> StaffForm:
+    def _checked(self, page: str, fields: Fields, raw: bytes) -> StaffForm:
         try:
-            nonce, opened_at = self._serializer(page).loads(first(sent.fields, "state"))
+            nonce, opened_at = self._serializer(page).loads(first(fields, "state"))
         except (BadData, ValueError):
             raise StaleFormError from None
         if not opened_at <= self.now <= instant(moment(opened_at) + FORM_LIFETIME):
             raise StaleFormError
-        return StaffForm(sent.fields, str(nonce), sent.raw)
+        return StaffForm(fields, str(nonce), raw)
 
     def go(self, path: str, **asked: str) -> Response:
         """Lead on to another page of the desk, such as ``people/…``; `asked` is its query."""

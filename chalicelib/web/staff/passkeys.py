@@ -14,7 +14,14 @@ from chalicelib.services.staff_entrance import (
     LastPasskeyError,
     TooManyPasskeysError,
 )
-from chalicelib.web.staff.ceremonies import asking, label_of, party_of, proof_of, script
+from chalicelib.web.staff.ceremonies import (
+    PROOF_FIELDS,
+    asking,
+    label_of,
+    party_of,
+    proof_of,
+    script,
+)
 from chalicelib.web.staff.entrance import Desk
 from chalicelib.web.typed_fields import first
 
@@ -42,7 +49,7 @@ def add_page(desk: Desk) -> Response:
 
 def add(desk: Desk) -> Response:
     """Keep one more passkey."""
-    fields = desk.form(ADD).fields
+    fields = desk.form(ADD, long=PROOF_FIELDS).fields
     try:
         staff_entrance.add_passkey(
             desk.portal,

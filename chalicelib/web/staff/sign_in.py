@@ -11,7 +11,14 @@ from chalicelib.services.passkeys import PasskeyRefusedError, StaleChallengeErro
 from chalicelib.web.errors import retry_after
 from chalicelib.web.requests import form_fields, mount, query
 from chalicelib.web.responses import see_other
-from chalicelib.web.staff.ceremonies import asking, party_of, proof_of, script, signed_in
+from chalicelib.web.staff.ceremonies import (
+    PROOF_FIELDS,
+    asking,
+    party_of,
+    proof_of,
+    script,
+    signed_in,
+)
 from chalicelib.web.staff.entrance import (
     Desk,
     local_path,
@@ -59,7 +66,7 @@ def again_page(desk: Desk) -> Response:
 
 def again(desk: Desk) -> Response:
     """Take note of the proof, and lead back."""
-    form = desk.form(AGAIN)
+    form = desk.form(AGAIN, long=PROOF_FIELDS)
     wanted = first(form.fields, "next")
     try:
         proof = proof_of(desk.request, form.fields)
