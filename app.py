@@ -75,8 +75,7 @@ def catch_up(event: CloudWatchEvent) -> None:
             partial(jobs.send_waiting, delivery, until(MESSAGES_STOP_BEFORE)),
             partial(
                 jobs.clear_erased,
-                portal.table,
-                portal.clinics,
+                portal,
                 until(CLEARING_STOPS_BEFORE),
                 first,
             ),

@@ -45,8 +45,9 @@ class Settings(NamedTuple):
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
     minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
     `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without
-    them there are no jobs. `press_function` is the Lambda function that sets papers; without it
-    the process does so itself, if it has Typst. `security_contact` is where somebody who found a weakness writes (RFC
+    them there are no jobs. `scan_bucket` is the S3 bucket of scanned forms, `scan_owner` the account
+    that must own it; without the bucket no scan is taken. `press_function` is the Lambda function
+    that sets papers; without it the process does so itself, if it has Typst. `security_contact` is where somebody who found a weakness writes (RFC
     9116); empty, it is security@ at the portal's own domain (RFC 2142). `webhooks_to_loopback` lets
     webhooks lead to this machine, for trying things out: the template never sets it.
     """
@@ -66,6 +67,8 @@ class Settings(NamedTuple):
     job_machine: str = ""
     press_function: str = ""
     webhooks_to_loopback: bool = False
+    scan_bucket: str = ""
+    scan_owner: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -122,6 +125,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         environ.get("JOB_MACHINE", ""),
         environ.get("PRESS_FUNCTION", ""),
         environ.get("WEBHOOKS_TO_LOOPBACK") == "1",
+        environ.get("SCAN_BUCKET", ""),
+        environ.get("SCAN_OWNER", ""),
     )
 
 

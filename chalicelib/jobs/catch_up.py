@@ -13,12 +13,13 @@ from chalicelib.domain.instants import Instant, moment
 from chalicelib.jobs import recipient_events, signing, withdrawal_orders
 from chalicelib.messages.delivery import Delivery, DeliveryReport
 from chalicelib.portal import Portal
+from chalicelib.services.scans import remove_scans
 from chalicelib.store import changes, erasures, outbox, signatures
 from chalicelib.store import withdrawal_orders as stored_orders
-from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.erasures import PendingErasure
 from chalicelib.store.kms_signer import Signer, SigningUnavailableError
+from chalicelib.store.scans import ScansUnavailableError
 from chalicelib.store.table import BATCH, ContendedError, Table
 
 _ROUND_SECONDS = 300
@@ -36,17 +37,17 @@ def carry_orders(portal: Portal, out_of_time: OutOfTime) -> None:
         log.flush()
 
 
-def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime, first: int = 0) -> None:
-    """Clear away what erased people left in the table, from the shard of the number `first` on."""
+def clear_erased(portal: Portal, out_of_time: OutOfTime, first: int = 0) -> None:
+    """Clear away what erased people left, from the shard of the number `first` on."""
     done: Counter[str] = Counter()
     try:
-        marks = erasures.waiting(table, first)
+        marks = erasures.waiting(portal.table, first)
         while (batch := list(itertools.islice(marks, BATCH))) and not out_of_time():
             by_clinic: dict[str, list[PendingErasure]] = {}
             for mark in batch:
                 by_clinic.setdefault(mark.clinic, []).append(mark)
             for clinic, theirs in by_clinic.items():
-                _clear_of_clinic(table, clinics, clinic, theirs, out_of_time, done)
+                _clear_of_clinic(portal, clinic, theirs, out_of_time, done)
         log.log().info(
             "cleared",
             cleared=done["cleared"],
@@ -57,9 +58,8 @@ def clear_erased(table: Table, clinics: Clinics, out_of_time: OutOfTime, first: 
         log.flush()
 
 
-def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
-    table: Table,
-    clinics: Clinics,
+def _clear_of_clinic(
+    portal: Portal,
     clinic: str,
     marks: Sequence[PendingErasure],
     out_of_time: OutOfTime,
@@ -67,7 +67,7 @@ def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
 ) -> None:
     """Clear away what these people of one clinic left; what fails holds up nobody else."""
     try:
-        erasures.drop_link_requests(table, clinics, clinic, marks)
+        erasures.drop_link_requests(portal.table, portal.clinics, clinic, marks)
     except KeysUnavailableError as error:
         # Their marks stay, and the next round begins with them: a request that holds a contact of
         # theirs must not outlive the mark that tells of it.
@@ -78,11 +78,16 @@ def _clear_of_clinic(  # noqa: PLR0917 - what is cleared, where, and how far
         if out_of_time():
             return
         try:
-            erasures.clear_remains(table, mark)
+            remove_scans(portal, clinic, mark.subject)
+            erasures.clear_remains(portal.table, mark)
             done["cleared"] += 1
         except ContendedError:
             # Somebody decides under one of the contacts just now: the next round.
             done["contended"] += 1
+        except ScansUnavailableError as error:
+            # Their mark stays, and with it what is known of their scans: the next round.
+            log.fault(error)
+            done["failed"] += 1
         except (ValueError, LookupError, TypeError) as error:
             log.fault(error)
             done["failed"] += 1

@@ -20,12 +20,14 @@ from chalicelib.domain.reminders import Reminder
 from chalicelib.domain.retention import RetentionAction, retention_action
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.services.scans import remove_scans
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, people, reminders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, clinic_of_person
+from chalicelib.store.scans import ScansUnavailableError
 from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.writes import NOT_DUE, SetDue
 
@@ -176,7 +178,9 @@ class _Attendance:
         return erased is not None
 
     def _delete(self, subject: str) -> bool:
-        erasures.delete_person(self.work.portal.table, self.published.clinic.id, subject)
+        portal, clinic = self.work.portal, self.published.clinic.id
+        remove_scans(portal, clinic, subject)
+        erasures.delete_person(portal.table, clinic, subject)
         return True
 
     def _move_on(self, item: Item, person: Subject) -> bool:
@@ -200,6 +204,6 @@ class _Attendance:
         """Do something for one person, and count it by name; a failure holds up nobody else."""
         try:
             self.work.done[name] += action()
-        except (ContendedError, *_UNREADABLE) as error:
+        except (ContendedError, ScansUnavailableError, *_UNREADABLE) as error:
             self.failed.add(subject)
             self.work.note_failure(error)

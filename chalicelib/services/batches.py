@@ -199,6 +199,12 @@ def asked_in(portal: Portal, published: Published, batch: Batch) -> Clinic:
     return clinic.open_at(at) if is_known else clinic
 
 
+def is_text_known(published: Published, batch: Batch) -> bool:
+    """Tell whether it is known what the forms of a batch said: a Yes to any other permits nothing."""
+    _, day = day_of(published.clinic, batch.day)
+    return published.text_at(day.ends, batch.notice_version) is not None
+
+
 def day_of(clinic: Clinic, day: str) -> tuple[Instant, Day]:
     """Give when a day begins at the clinic, and the day as a decision names it."""
     begins, ends = whole_day(day, clinic.country)

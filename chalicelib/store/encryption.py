@@ -153,17 +153,25 @@ class ClinicKey:
         return hmac.digest(purpose, f"{subject}|{kind}|{reference}".encode(), "sha256").hex()[:32]
 
     def encrypt(self, subject: str, salt: str, what: str, plain: str) -> bytes:
-        """Encrypt a contact, a name or evidence under one person's key (AES-256-GCM).
+        """Encrypt a contact, a name or evidence under one person's key, as `encrypt_bytes` does."""
+        return self.encrypt_bytes(subject, salt, what, plain.encode())
+
+    def encrypt_bytes(self, subject: str, salt: str, what: str, plain: bytes) -> bytes:
+        """Encrypt bytes under one person's key (AES-256-GCM).
 
         First comes the id of the data key, unless that is the first, then the nonce.
         """
         nonce = os.urandom(_NONCE_BYTES)
         cipher = self._cipher(self._data_key(self.newest), salt)
-        sealed: bytes = cipher.encrypt(nonce, plain.encode(), self._bound(subject, what))
+        sealed: bytes = cipher.encrypt(nonce, plain, self._bound(subject, what))
         return _head(self.newest) + nonce + sealed
 
     def decrypt(self, subject: str, salt: str, what: str, sealed: bytes) -> str:
         """Decrypt what `encrypt` made; raise ValueError for other bytes or another person's key."""
+        return self.decrypt_bytes(subject, salt, what, sealed).decode()
+
+    def decrypt_bytes(self, subject: str, salt: str, what: str, sealed: bytes) -> bytes:
+        """Decrypt what `encrypt_bytes` made; errors as `decrypt`."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
         for key_id in _possible_keys(sealed):
@@ -174,7 +182,7 @@ class ClinicKey:
                 plain: bytes = cipher.decrypt(nonce, rest, self._bound(subject, what))
             except (InvalidTag, LookupError):
                 continue
-            return plain.decode()
+            return plain
         raise ValueError(what)
 
     def _data_key(self, key_id: str) -> bytes:

@@ -419,6 +419,11 @@ def personal_data_key(clinic: str, subject: str, what: str) -> Key:
     return Key(subject_pk(clinic, subject), f"SEALED#{what}")
 
 
+def scan_key(clinic: str, subject: str, scan: str) -> Key:
+    """What is known of the scan of a person's form; the file itself is in S3."""
+    return Key(subject_pk(clinic, subject), f"SCAN#{scan}")
+
+
 def audit_key(clinic: str, recorded_at: str, entry: str) -> Key:
     """One line of the clinic's audit, by its own id in one of a day's partitions."""
     shard = int(entry[0], 16) % AUDIT_SHARDS

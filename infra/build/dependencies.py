@@ -77,6 +77,7 @@ OPERATIONS = {
         "AbortMultipartUpload",
         "CompleteMultipartUpload",
         "CreateMultipartUpload",
+        "DeleteObject",
         "GetObject",
         "HeadObject",
         "PutObject",

@@ -131,7 +131,7 @@ def test_a_yes_nobody_confirmed_is_erased_when_its_time_is_over(portal: Portal) 
     assert keep(portal, OVER).done["erased"] == 1
     assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
     with under_policy_of(portal, "catch_up"):
-        clear_erased(portal.table, portal.clinics, lambda: False)
+        clear_erased(portal, lambda: False)
     until = people.person(portal.table, RIGA, anna.id).proof_until
     assert until == "2029-11-29T08:15:00.000Z"
     assert keep(portal, "2029-11-29T08:14:59.999Z").done["deleted"] == 0
@@ -172,7 +172,7 @@ def test_a_contact_that_only_ever_withdrew_goes_within_days(portal: Portal) -> N
     assert keep(portal, "2026-12-22T18:30:00.000Z").done["erased"] == 1
     assert portal.directory.look_up(RIGA, [ANNA]).known() == ()
     with under_policy_of(portal, "catch_up"):
-        clear_erased(portal.table, portal.clinics, lambda: False)
+        clear_erased(portal, lambda: False)
     lookup = portal.clinics.key(RIGA).lookup(ANNA)
     assert not [
         item for item in every_item(portal) if lookup in str(item) or ANNA.value in str(item)
@@ -266,7 +266,7 @@ def test_one_who_cannot_be_read_holds_up_nobody(
     erased = only_person(portal, RIGA, ANNA)
     erase(portal, RIGA, erased.id, "portal", HALF)
     with under_policy_of(portal, "catch_up"):
-        clear_erased(portal.table, portal.clinics, lambda: False)
+        clear_erased(portal, lambda: False)
     logged = " ".join(str(record.__dict__) for record in caplog.records)
     assert "'reminded': 1" in logged
     assert not [each for each in (ANNA.value, NAME, salt, erased.id) if each in logged]
@@ -277,10 +277,10 @@ def test_clearing_goes_on_in_the_next_round(portal: Portal) -> None:
     for contact in (ANNA, ANNA_PHONE):
         decisions.record(portal, a_decision({EMAIL_NEWS: "no"}), signed(contact))
         erase(portal, RIGA, only_person(portal, RIGA, contact).id, "patient", EVENING)
-    clear_erased(portal.table, portal.clinics, lambda: True)
+    clear_erased(portal, lambda: True)
     assert sealed(portal) == 2
     with under_policy_of(portal, "catch_up"):
-        clear_erased(portal.table, portal.clinics, lambda: False)
+        clear_erased(portal, lambda: False)
     assert sealed(portal) == 0
 
 
