@@ -47,9 +47,10 @@ class Settings(NamedTuple):
     `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without
     them there are no jobs. `scan_bucket` is the S3 bucket of scanned forms, `scan_owner` the account
     that must own it; without the bucket no scan is taken. `press_function` is the Lambda function
-    that sets papers; without it the process does so itself, if it has Typst. `security_contact` is where somebody who found a weakness writes (RFC
-    9116); empty, it is security@ at the portal's own domain (RFC 2142). `webhooks_to_loopback` lets
-    webhooks lead to this machine, for trying things out: the template never sets it.
+    that sets papers; without it the process does so itself, if it has Typst. `security_contact` is
+    where somebody who found a weakness writes (RFC 9116); empty, it is security@ at the portal's
+    own domain (RFC 2142). `webhooks_to_loopback` lets webhooks lead to this machine, for trying
+    things out: the template never sets it.
     """
 
     table: str

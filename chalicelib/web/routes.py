@@ -146,6 +146,11 @@ class StaffPlace(NamedTuple):
 
 STAFF: Mapping[str, StaffPlace] = {
     "GET /staff": StaffPlace("staff.home:home"),
+    "GET /staff/batches": StaffPlace("staff.batches:list_page", ("receipts:write",)),
+    "POST /staff/batches": StaffPlace("staff.batches:start", ("receipts:write",)),
+    "GET /staff/batches/{batch}": StaffPlace("staff.batches:batch_page", ("receipts:write",)),
+    "POST /staff/batches/{batch}": StaffPlace("staff.batches:enter", ("receipts:write",)),
+    "POST /staff/batches/{batch}/close": StaffPlace("staff.batches:close", ("receipts:write",)),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
     "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
     "GET /staff/sessions": StaffPlace("staff.sessions:sessions_page"),

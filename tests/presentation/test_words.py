@@ -93,6 +93,13 @@ IN_MINUTES = {
     "lt": {"one": "minutės", "few": "minučių", "other": "minučių"},
     "ka": {"one": "წუთში", "other": "წუთში"},
 }
+ENTERED_FORMS = {
+    "en": {"one": "form", "other": "forms"},
+    "lv": {"one": "veidlapa", "other": "veidlapas", "zero": "veidlapas"},
+    "lt": {"one": "forma", "few": "formos", "other": "formų"},
+    "ka": {"one": "ფორმა", "other": "ფორმა"},
+    "ru": {"one": "бланк", "few": "бланка", "many": "бланков"},
+}
 NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
@@ -103,6 +110,7 @@ AFTER_A_NUMBER = {
     "Too many tries.": MINUTES,
     "%(count)s time that day": TIMES,
     "%(count)s topic": TOPICS,
+    "%(count)s form entered so far.": ENTERED_FORMS,
     "about %(count)s minute": ABOUT_MINUTES,
     "and %(count)s more": NO_WORD,
     "You can have it sent again in": IN_MINUTES,
