@@ -48,6 +48,7 @@ PAGES: Mapping[str, str] = {
     "POST /{clinic}/withdraw": "pages.form_submission:withdraw",
     "GET /{clinic}/receipts/{receipt}": "pages.receipt:receipt_page",
     "POST /{clinic}/receipts/{receipt}": "pages.receipt:send_again",
+    "POST /{clinic}/receipts/{receipt}/reason": "pages.withdrawal_reason:tell_why",
     "GET /{clinic}/receipts/{receipt}/code": "pages.confirmation_code:code_page",
     "POST /{clinic}/receipts/{receipt}/code": "pages.confirmation_code:confirm_by_code",
     "GET /{clinic}/notices/{version}": "pages.notice:notice_page",

@@ -203,6 +203,16 @@ def _submitted(clinic: Clinic, state: FormState, answers: FormAnswers) -> Submit
     )
 
 
+def _tell_why(request: Request, page: OwnPage, fields: Fields) -> Response:
+    """Count why somebody just stopped something here."""
+    from chalicelib.web.pages.withdrawal_reason import tell_why_on_own_page  # noqa: PLC0415 - few tell
+
+    done = tell_why_on_own_page(page, fields) if _opened(page, fields) else None
+    if done is None:
+        return _show_again(request, page, fields, [TOO_OLD])
+    return _lead_back(request, page, done)
+
+
 def _erase(request: Request, page: OwnPage, fields: Fields) -> Response:
     """Ask the person, by their own contact, whether they mean it.
 
@@ -275,6 +285,7 @@ ACTIONS: Mapping[str, Callable[[Request, OwnPage, Fields], Response]] = {
     "stop": _stop,
     "erase": _erase,
     "contact": _change_contact,
+    "why": _tell_why,
 }
 """What each form of the page does, by its field `act`; one without changes answers."""
 

@@ -17,6 +17,7 @@ from chalicelib.presentation.i18n import format_day, format_megabytes, format_ti
 from chalicelib.receipts.formats.registry import FORMATS, PAPER
 from chalicelib.services.data_export_parts import list_parts
 from chalicelib.services.own_page import OwnPage
+from chalicelib.services.withdrawal_reasons import is_asked_why
 
 RECEIPTS = 20
 """How many receipts the page shows at once."""
@@ -26,6 +27,9 @@ MAX_START = 6
 
 CONTACT_ASKED, CLINIC_ASKED = "sent", "asked"
 """What `?done=` says where somebody has to do something yet: the new contact, or the clinic."""
+
+REASON_TOLD = "told"
+"""What `?done=` says where somebody told why they stopped something."""
 
 DATED = frozenset({State.GRANTED, State.REFUSED, State.WITHDRAWN, State.EXPIRED})
 """The states of which the first page tells the day alone; the others need a sentence."""
@@ -56,6 +60,7 @@ def describe(page: OwnPage, address: str, start: str | None, done: str | None) -
     statuses = page.statuses
     told = {status.question.id: _describe_status(page, status) for status in statuses}
     titles = {question: shown["title"] for question, shown in told.items()}
+    just, asks_why = _just_done(page, done)
     return {
         "address": address,
         "contacts": _masked_contacts(page),
@@ -64,7 +69,8 @@ def describe(page: OwnPage, address: str, start: str | None, done: str | None) -
         "shared": page.shared,
         "rows": _contact_rows(page),
         "restricted": _restricted_since(page),
-        "done": _just_done(page, done),
+        "done": just,
+        "why": done if asks_why else None,
         "asked": _by_purpose(page, told),
         "dropped": [told[status.question.id] for status in statuses if _is_dropped(page, status)],
         "stoppable": [told[status.question.id] for status in statuses if _is_stoppable(status)],
@@ -128,26 +134,31 @@ def _restricted_since(page: OwnPage) -> str | None:
     return format_day(min(days), page.lang, page.clinic.country)
 
 
-def _just_done(page: OwnPage, done: str | None) -> str | None:
-    """Name what the person has just done.
+def is_stop(receipt: Receipt) -> bool:
+    """Tell whether a receipt is of a withdrawal and nothing else."""
+    answers = {entry["answer"] for entry in receipt.document["decisions"].values()}
+    return answers == {"withdraw"}
 
-    ``withdraw``, ``answer``, ``waits``, ``contact``, ``sent`` or ``asked``. `done` is one of the
-    last two, or the number of the receipt of what was done. ``waits`` is an answer of which some
-    counts only once it is confirmed.
+
+def _just_done(page: OwnPage, done: str | None) -> tuple[str | None, bool]:
+    """Name what the person has just done, and tell whether the page asks why.
+
+    ``withdraw``, ``answer``, ``waits``, ``contact``, ``sent``, ``asked`` or ``told``. `done` is one
+    of the last three, or the number of the receipt of what was done. ``waits`` is an answer of
+    which some counts only once it is confirmed.
     """
-    if done in {None, CONTACT_ASKED, CLINIC_ASKED}:
-        return done
+    if done in {None, CONTACT_ASKED, CLINIC_ASKED, REASON_TOLD}:
+        return done, False
     receipt = page.find_own_receipt(done)
     if receipt is None:
-        return None
+        return None, False
     decisions = receipt.document["decisions"]
-    answers = {entry["answer"] for entry in decisions.values()}
-    if not answers:
-        return "contact"
-    if answers == {"withdraw"}:
-        return "withdraw"
+    if not decisions:
+        return "contact", False
+    if is_stop(receipt):
+        return "withdraw", is_asked_why(receipt, page.now)
     pending = {status.question.id for status in page.statuses if _is_pending(status)}
-    return "waits" if pending & decisions.keys() else "answer"
+    return "waits" if pending & decisions.keys() else "answer", False
 
 
 def _is_dropped(page: OwnPage, status: QuestionStatus) -> bool:

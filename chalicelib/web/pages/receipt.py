@@ -16,6 +16,7 @@ from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.jws import key_id
 from chalicelib.receipts.printed_code import printed_code
 from chalicelib.services.receipt_copies import StoredReceipt, find_receipt, write_copy
+from chalicelib.services.withdrawal_reasons import is_asked_why
 from chalicelib.store.shown_pages import CONSENT_PAGE
 from chalicelib.web.errors import retry_after
 from chalicelib.web.pages.receipt_view import view_receipt, way_to_mend
@@ -79,11 +80,13 @@ def _render(
     wait: int = 0,
 ) -> Page:
     document, shown, now = found.receipt.document, found.clinic, get_portal().clock()
-    lang = language(request, shown)
+    lang, told_why = language(request, shown), query(request, "told")
     filled = {
         **view_receipt(shown, document, now),
         **_confirming(request, found, saved),
         "again": again,
+        "asks_why": told_why != "yes" and is_asked_why(found.receipt, now),
+        "told_why": told_why == "yes",
         "wait": wait,
         "coded": may_be_confirmed_by_phone(document, shown),
         "receipt": document,
