@@ -4,28 +4,59 @@ A QR code binds the form to the version of the notice.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.presentation.authorities import authorities
 from chalicelib.presentation.press import Paper, brand_values
 from chalicelib.presentation.print_content import read_paper
 from chalicelib.presentation.templates import render
 
 
-def write_form(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> Paper:
+@dataclass(frozen=True, slots=True)
+class FilledIn:
+    """What a form has printed on its lines. No answer is ever filled in."""
+
+    name: str = field(default="", repr=False)
+    child: bool = False
+    """Whether the name is a child's, for whom somebody else decides."""
+    email: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
+    address: PostalAddress | None = field(default=None, repr=False)
+
+
+NOTHING_FILLED_IN = FilledIn()
+
+
+def write_form(
+    clinic: Clinic,
+    lang: str,
+    *,
+    base_url: str,
+    sha256: str,
+    filled: FilledIn = NOTHING_FILLED_IN,
+) -> Paper:
     """Write the form of a notice in a language: the notice's questions, boxes and lines for a pen.
 
     `sha256` names the consent page of the same version and language, for whoever enters what was
     signed.
     """
-    page = form_page(clinic, lang, base_url=base_url, sha256=sha256)
+    page = form_page(clinic, lang, base_url=base_url, sha256=sha256, filled=filled)
     return _paper("form", clinic, page)
 
 
-def form_page(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
+def form_page(
+    clinic: Clinic,
+    lang: str,
+    *,
+    base_url: str,
+    sha256: str,
+    filled: FilledIn = NOTHING_FILLED_IN,
+) -> str:
     """Write what the form says, as HTML for `presentation.print_content`."""
     return render(
         "paper/form.html",
@@ -35,6 +66,7 @@ def form_page(clinic: Clinic, lang: str, *, base_url: str, sha256: str) -> str:
         base_url=base_url,
         notice=f"{base_url}/{clinic.id}/notices/{clinic.version}?lang={lang}",
         sha256=sha256,
+        filled=filled,
     )
 
 

@@ -62,22 +62,24 @@ def expand_link_request(
         reached += len(chosen)
         left_out += len(own) - len(chosen)
         for person in chosen:
-            for write in _link_writes(key, item, person, contact):
+            unique = f"{item.number}|{person.id}|{contact.kind}"
+            number = hashlib.sha256(unique.encode()).hexdigest()[:32]
+            for write in link_writes(key, number, item.entry, person, contact):
                 with contextlib.suppress(ConflictError):  # expanded before
                     table.write_one(write)
     outbox.remove(table, item)
     return reached, left_out
 
 
-def _link_writes(
-    key: ClinicKey, item: OutboxItem, person: Subject, contact: Contact
+def link_writes(
+    key: ClinicKey, number: str, wanted: OutboxEntry, person: Subject, contact: Contact
 ) -> list[Write]:
     """Give the record beside a person that leads to the item that sends them their link, and then
     the item.
+
+    `wanted` is what was asked for; the same `number` is the same message.
     """
-    entry = replace(item.entry, kind="link", subject=person.id)
-    unique = f"{item.number}|{person.id}|{contact.kind}"
-    number = hashlib.sha256(unique.encode()).hexdigest()[:32]
+    entry = replace(wanted, kind="link", subject=person.id)
     record = reminder_key(key.clinic, person.id, entry.kind, number)
     return [
         Put(record, {"body": json.dumps({"number": number})}),

@@ -172,7 +172,7 @@ def new_item(
 ) -> Put:
     """Give the item of a message that no decision led to (`outbox_write`), for its transaction.
 
-    `number` is the receipt's id, an HMAC (`ClinicKey.outbox_number`), a hash (`_link_writes`) or
+    `number` is the receipt's id, an HMAC (`ClinicKey.outbox_number`), a hash (`link_writes`) or
     random: nobody can guess it. The contacts are sealed under the person's own key; none means
     those the person is known by.
     """

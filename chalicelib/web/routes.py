@@ -186,6 +186,16 @@ STAFF: Mapping[str, StaffPlace] = {
     "POST /staff/people/{subject}/withdraw": StaffPlace(
         "staff.withdrawing:person_withdraw", ("receipts:write",)
     ),
+    "GET /staff/people/{subject}/link": StaffPlace(
+        "staff.person_papers:link_page", ("links:write",)
+    ),
+    "POST /staff/people/{subject}/link": StaffPlace(
+        "staff.person_papers:send_link", ("links:write",)
+    ),
+    "GET /staff/people/{subject}/form": StaffPlace(
+        "staff.person_papers:person_form", ("receipts:write",)
+    ),
+    "GET /staff/form": StaffPlace("staff.person_papers:blank_form", ("receipts:write",)),
     "GET /staff/recorded/{receipt}": StaffPlace(
         "staff.recording:recorded_page", ("receipts:write",)
     ),
