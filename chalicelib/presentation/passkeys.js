@@ -1,7 +1,7 @@
 /* Passkeys: asks the browser for one (WebAuthn) and sends what it answers with the page's form.
 
    The form names what is asked (`data-passkey`: "create" or "get") and with which options. What did not work is told by
-   one of the paragraphs that stand in the form, hidden until then. */
+   one of the paragraphs that stand in the form, hidden until then; the one that asks for JavaScript is hidden by this. */
 (function () {
   "use strict";
   var form = document.querySelector("form[data-passkey]");
@@ -90,6 +90,7 @@
   } else if (!window.PublicKeyCredential || !navigator.credentials) {
     tell("unsupported");
   } else {
+    tell("");
     form.addEventListener("submit", ask);
     form.querySelector("[data-ready]").hidden = false;
   }

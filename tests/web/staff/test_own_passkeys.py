@@ -1,5 +1,7 @@
 """Somebody's own passkeys and sessions: listed, added, removed, ended."""
 
+from fido2.utils import websafe_encode
+
 from chalicelib.domain.staff import digest
 from tests.web.client import Answer
 from tests.web.page_reader import Page
@@ -71,8 +73,8 @@ def test_whoever_finds_an_open_desk_adds_no_passkey(portal: RunningPortal) -> No
     """Ten minutes after the last proof the form itself is led to the passkey too."""
     browser = joined(portal, portal.open_clinic().clinic)
     fields = browser.answered(browser.get("/staff/passkeys/add"))
-    long_ago(portal, browser)
-    long_ago(portal, browser)
+    long_ago(portal, browser.cookie)
+    long_ago(portal, browser.cookie)
     answer = browser.post("/staff/passkeys/add", fields)
     assert browser.landed(answer).startswith("/staff/again")
 
@@ -131,6 +133,4 @@ def test_signing_in_anew_ends_the_session_before(portal: RunningPortal) -> None:
 
 
 def _id(browser: PasskeyBrowser) -> str:
-    from fido2.utils import websafe_encode  # noqa: PLC0415
-
     return websafe_encode(browser.device.credentials[0].id)

@@ -1,11 +1,12 @@
 """Getting in to the desk: invitation, passkey, signing in, proving it again, and who does not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from chalicelib.domain.instants import instant, moment
-from chalicelib.domain.staff import Role
+from chalicelib.domain.staff import Role, digest
 from chalicelib.services import staff_members
 from chalicelib.services.staff_entrance import SIGN_IN
 from chalicelib.store import staff
@@ -173,7 +174,7 @@ def test_what_matters_asks_again_and_leads_back(portal: RunningPortal) -> None:
     program = portal.open_clinic()
     browser = joined(portal, program.clinic)
     assert browser.get("/staff/passkeys/add").status == 200
-    long_ago(portal, browser)
+    long_ago(portal, browser.cookie)
     asked = browser.get("/staff/passkeys/add")
     assert browser.landed(asked) == "/staff/again?next=%2Fstaff%2Fpasskeys%2Fadd"
     assert browser.get("/staff/passkeys").status == 200
@@ -187,13 +188,9 @@ def test_what_matters_asks_again_and_leads_back(portal: RunningPortal) -> None:
     assert browser.follow(answer).status == 200
 
 
-def long_ago(portal: RunningPortal, browser: PasskeyBrowser) -> None:
+def long_ago(portal: RunningPortal, secret: str) -> None:
     """Let ten minutes pass since somebody proved who they are."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from chalicelib.domain.staff import digest  # noqa: PLC0415
-
-    session = staff.session(portal.table, digest(browser.cookie))
+    session = staff.session(portal.table, digest(secret))
     assert session is not None
     then = instant(moment(session.proven_at) - timedelta(minutes=10))
     earlier = replace(session, begun_at=then, proven_at=then)

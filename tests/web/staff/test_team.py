@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from chalicelib.domain.staff import Role
+from chalicelib.domain.staff import Role, digest
 from chalicelib.store import staff
 from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
 from tests.web.staff.conftest import SignIn
-from tests.web.staff.desk_client import DeskClient
+from tests.web.staff.desk_client import DeskClient, form_token
 from tests.web.staff.passkey_browser import PasskeyBrowser
 
 
@@ -128,8 +128,6 @@ def test_a_session_of_a_colleague_is_ended(portal: RunningPortal, desk_client: S
     """For somebody who calls from the tram that the laptop is gone."""
     program = portal.open_clinic()
     desk, other = desk_client(program, "administrator"), desk_client(program, name="Maija")
-    from chalicelib.domain.staff import digest  # noqa: PLC0415
-
     assert change(desk, other.member.id, do="session", session=digest(other.secret)) == 303
     assert other.get("/staff").status == 303
     assert change(desk, desk.member.id, do="session", session="nothing") == 404
@@ -166,6 +164,4 @@ def test_the_team_is_for_administrators_alone(
 
 
 def _state(desk: DeskClient, path: str) -> str:
-    from tests.web.staff.desk_client import form_token  # noqa: PLC0415
-
     return form_token(desk.get(f"/staff/{path}"), path)
