@@ -1,20 +1,31 @@
-"""The five demo clinics on the local stack, and a key for each."""
+"""The five demo clinics on the local stack, a key for each, and links to each one's desk."""
 
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from chalicelib.domain.api_keys import BearerKey, digest
 from chalicelib.domain.instants import Instant
+from chalicelib.domain.staff import Role, new_member_id
 from chalicelib.notices.workflow import Person
-from chalicelib.portal import get_portal
+from chalicelib.portal import get_portal, system_clock
+from chalicelib.services import staff_members
+from chalicelib.services.staff_members import OPERATOR, InvitedAlreadyError
 from chalicelib.store import publishing
 from chalicelib.store.keys import api_key_key
-from infra.operator import keys, publish
+from chalicelib.store.table import Table
+from infra.operator import keys, publish, staff
 from infra.operator.cli.clinic_file import FileError
 
+DEMO_PEOPLE = {
+    Role.RECEPTION: "Rita (reception)",
+    Role.MARKETING: "Mark (marketing)",
+    Role.PROTECTION: "Dora (data protection officer)",
+    Role.ADMINISTRATOR: "Adam (administrator)",
+    Role.READER: "Nina (reading only)",
+}
 CLINICS = Path(__file__).resolve().parents[1] / "clinics"
 AUTHOR, APPROVER = Person("The demo's author"), Person("The demo's data protection officer")
 KEYS = Path(__file__).resolve().parents[2] / ".local" / "keys.json"
@@ -63,3 +74,28 @@ def publish_demo(
     kept_keys.touch(mode=0o600)
     kept_keys.write_text(json.dumps(given, indent=2), encoding="utf-8")
     return {clinic: {"api_key": secret} for clinic, secret in given.items()}
+
+
+def invite_demo(table: Table, clinics: Iterable[str], base_url: str) -> dict[str, dict[str, str]]:
+    """Invite one person of each role to each clinic's desk; give ``{clinic: {role: link}}``.
+
+    They are the same people each time: whoever takes up a link makes a passkey, and the one of the
+    time before opens nothing any more.
+    """
+    links: dict[str, dict[str, str]] = {}
+    for clinic in clinics:
+        links[clinic] = {}
+        for role in Role:
+            secret = _invited(table, clinic, role)
+            links[clinic][role.value] = staff.link_of(secret, base_url)
+    return links
+
+
+def _invited(table: Table, clinic: str, role: Role) -> str:
+    nonce, now = f"demo|{clinic}|{role}", system_clock()
+    try:
+        return staff_members.invite(
+            table, clinic, DEMO_PEOPLE[role], role, "en", by=OPERATOR, now=now, nonce=nonce
+        )[1]
+    except InvitedAlreadyError:
+        return staff_members.invite_again(table, clinic, new_member_id(nonce), by=OPERATOR, now=now)

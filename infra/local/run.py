@@ -22,11 +22,12 @@ from typing import Any
 
 import qrcode
 
+from chalicelib.portal import get_portal
 from infra.build.bundle import ROOT, NotBuiltError, bundle
 from infra.build.catalogs import compile_stale
 from infra.build.tools import ToolMissingError
 from infra.local.aws import aws_environment, forget_stream_positions, ministack
-from infra.local.demo import publish_demo
+from infra.local.demo import invite_demo, publish_demo
 from infra.local.front import Front
 from infra.local.gateway import Gateway, too_large
 from infra.local.logs import copied
@@ -156,9 +157,15 @@ def run(port: int) -> None:
     """Start everything, serve until interrupted, and stop everything."""
     with portal_running(port) as portal:
         mailbox_url = f"{portal.base_url.rpartition('/')[0]}/_mailbox"
-        demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": portal.clinics}
-        with _announced("demo.json", demo), _announced("env.json", portal.settings):
-            _show(portal.base_url, portal.clinics, mailbox_url)
+        desks = invite_demo(get_portal().table, portal.clinics, portal.base_url)
+        clinics = {
+            clinic: {**given, "staff_url": desks[clinic]["administrator"], "staff": desks[clinic]}
+            for clinic, given in portal.clinics.items()
+        }
+        demo = {"base_url": portal.base_url, "mailbox_url": mailbox_url, "clinics": clinics}
+        settings = {**portal.settings, "PUBLIC_URL": portal.base_url}
+        with _announced("demo.json", demo), _announced("env.json", settings):
+            _show(portal.base_url, desks, mailbox_url)
             _until_interrupted()
         _say("\nStopping: saving the data …")
         # MiniStack saves the table but not its stream: give the stream's function time to read what
@@ -208,16 +215,22 @@ def require_page(front: Handler, home: str, folder: Path) -> None:
         raise NotRunningError(f"The portal answers {reply.status} instead of its page; {remedy}.")
 
 
-def _show(base_url: str, clinics: dict[str, dict[str, str]], mailbox_url: str) -> None:
+def _show(base_url: str, desks: dict[str, dict[str, str]], mailbox_url: str) -> None:
     _say("\nThe portal is running. Clinic pages:")
-    for clinic in clinics:
+    for clinic in desks:
         _say(f"  {base_url}/{clinic}")
+    _say(
+        "The clinics' desks (each link signs in once, within a day; other roles: .local/demo.json):"
+    )
+    for links in desks.values():
+        for role in ("reception", "administrator"):
+            _say(f"  {role:13}  {links[role]}")
     _say(f"What it sends, in a mailbox: {mailbox_url}")
     _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
     _say("Log of the functions:      tail -f .local/portal.log")
-    if clinics:
+    if desks:
         code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=4)
-        code.add_data(f"{base_url}/{next(iter(clinics))}")
+        code.add_data(f"{base_url}/{next(iter(desks))}")
         with contextlib.suppress(UnicodeEncodeError):
             code.print_ascii(invert=True)
     _say("Stop with Ctrl-C; what was stored is kept.")

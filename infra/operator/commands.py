@@ -26,6 +26,7 @@ from infra.operator import (
     notices,
     recount,
     signing,
+    staff,
     verify,
 )
 from infra.operator.cli.errors import CommandError
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     commands = portal.add_subparsers(required=True, metavar="COMMAND")
     notices.add_to(commands)
     keys.add_to(commands)
+    staff.add_to(commands)
     audit.add_to(commands)
     signing.add_to(commands)
     messages.add_to(commands)
