@@ -20,7 +20,7 @@ BATCH_KEPT = timedelta(days=90)
 MAX_FORMS = 500
 """How many forms one batch takes: they are listed in the order of their entry."""
 
-MAX_NUMBER = 60
+MAX_NUMBER = 200
 """How many characters the number of a form may have."""
 
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)

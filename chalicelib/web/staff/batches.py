@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from chalice.app import Response
 
-from chalicelib.domain.ages import calendar_day
-from chalicelib.domain.batches import MAX_NUMBER
+from chalicelib.domain.batches import Numbering, UncountedNumberError
 from chalicelib.domain.clinic import Clinic, localized
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.errors import RejectedError
@@ -28,8 +27,8 @@ from chalicelib.services.batches import (
     NumberTakenError,
 )
 from chalicelib.store.receipts import UnknownReceiptError
-from chalicelib.web.staff.batch_form import MAX_WITNESS, EnteredFields, read_form
-from chalicelib.web.staff.decision_faults import faults_of
+from chalicelib.web.staff.batch_form import EnteredForm, read_form
+from chalicelib.web.staff.decision_form import MAX_EVIDENCE, Reader, faults_of
 from chalicelib.web.staff.entrance import Desk
 from chalicelib.web.typed_fields import Fields, first, typed_again
 
@@ -81,7 +80,9 @@ def enter(desk: Desk, batch: str) -> Response:
     sent = desk.form(BATCH)
     kept = batches.find_batch(desk.portal, desk.clinic.id, batch)
     clinic = batches.asked_in(desk.portal, desk.published, kept.batch)
-    entered = read_form(clinic, kept.batch, sent.fields)
+    known = batches.is_text_known(desk.published, kept.batch)
+    reader = Reader(desk.published, sent.fields, desk.now)
+    entered = read_form(reader, clinic, kept.batch, known=known)
     if entered.errors:
         return _show(desk, batch, sent.fields, entered.errors)
     call = desk.call(entered.decision, entered.decision.contacts)
@@ -105,7 +106,7 @@ def _list(desk: Desk, fields: Fields | None = None, faults: Sequence[FieldError]
     call = desk.call(EmptyBody())
     page, more = batches.list_batches(desk.portal, call, (desk.query("after") or "")[:64])
     today = local_day(desk.now, desk.clinic.country)
-    typed = {"day": today, "lang": desk.clinic.default_language, **typed_again(fields)}
+    typed = {"day": today, "form_lang": desk.clinic.default_language, **typed_again(fields)}
     return desk.page(
         LIST,
         HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
@@ -125,24 +126,20 @@ def _versions(desk: Desk) -> list[tuple[str, Instant]]:
     return [(each.version, local_day(each.since, country)) for each in reversed(begun)]
 
 
-def _read_new(desk: Desk, fields: Fields) -> tuple[NewBatch, tuple[FieldError, ...]]:
-    faults = []
-    year, _, rest = first(fields, "day").partition("-")
-    month, _, day = rest.partition("-")
-    if calendar_day(year, month, day) is None:
-        faults.append(FieldError("day", "day_impossible"))
-    lang, number = first(fields, "lang"), one_line(first(fields, "first_number"))
-    witness = one_line(first(fields, "witness"))
-    if lang not in desk.clinic.languages:
-        lang = desk.clinic.default_language
-    if not number:
-        faults.append(FieldError("first_number", "number_missing"))
-    elif len(number) > MAX_NUMBER:
-        faults.append(FieldError("first_number", "number_long"))
-    if len(witness) > MAX_WITNESS:
-        faults.append(FieldError("witness", "witness_long"))
+def _read_new(desk: Desk, fields: Fields) -> tuple[NewBatch, list[FieldError]]:
+    reader = Reader(desk.published, fields, desk.now)
+    said = reader.time()
+    day = said.day.date if said.day else local_day(said.at, desk.clinic.country)
+    number, witness = (one_line(first(fields, name)) for name in ("first_number", "witness"))
+    if max(len(number), len(witness)) > MAX_EVIDENCE:
+        long = "first_number" if len(number) > MAX_EVIDENCE else "witness"
+        reader.error(long, "line_too_long")
+    try:
+        Numbering.from_first(number)
+    except UncountedNumberError:
+        reader.error("first_number", "number_uncounted")
     version = first(fields, "version") or None
-    return NewBatch(first(fields, "day"), version, lang, number, witness), tuple(faults)
+    return NewBatch(day, version, reader.lang(desk.clinic), number, witness), reader.errors
 
 
 def _show(
@@ -154,7 +151,7 @@ def _show(
 ) -> Response:
     view = batches.view_batch(desk.portal, desk.call(EmptyBody()), batch, _page_asked(desk))
     clinic = batches.asked_in(desk.portal, desk.published, view.batch)
-    typed = {"number": view.kept.next_number, "witness": view.batch.witness}
+    typed = {"form": view.kept.next_number, "witness": view.batch.witness}
     return desk.page(
         BATCH,
         HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
@@ -209,7 +206,7 @@ def _titles(desk: Desk, view: BatchView) -> dict[str, str]:
 
 
 def _why_not(
-    desk: Desk, entered: EnteredFields, error: InvalidBodyError | RejectedError
+    desk: Desk, entered: EnteredForm, error: InvalidBodyError | RejectedError
 ) -> tuple[Sequence[FieldError], Taken | None]:
     """Say which field keeps a form from being recorded; raise what no field can mend."""
     match error:
@@ -217,9 +214,9 @@ def _why_not(
             return faults_of(error), None
         case SeveralPeopleError():
             kinds = [contact.kind.value for contact in entered.decision.contacts]
-            return [FieldError(kinds[-1], "several_share")], None
+            return [FieldError(kinds[-1], "whose_decision")], None
         case NumberTakenError():
-            return [FieldError("number", "number_taken")], _taken(desk, error)
+            return [FieldError("form", "number_taken")], _taken(desk, error)
         case BatchClosedError():
             return [FieldError("errors", "batch_closed")], None
         case BatchFullError():
