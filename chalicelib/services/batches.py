@@ -99,6 +99,8 @@ class FormOfBatch:
     """The form's number; "" once the person is erased."""
     contacts: tuple[str, ...] = ()
     """The person's contacts, masked."""
+    scan: str = ""
+    """The SHA-256 of the form's scan, where there is one that can be opened."""
     erased: bool = False
 
     @property
@@ -302,6 +304,7 @@ def _told(portal: Portal, clinic: str, entered: Sequence[EnteredForm]) -> list[F
                 at=form.at,
                 number=_number(receipt, disclosed.get(receipt.id, ())),
                 contacts=_masked(person, contacts),
+                scan=str((receipt.document["evidence"] or {}).get("sha256", "")) if person else "",
                 erased=person is None,
             )
         )

@@ -256,10 +256,11 @@ def form_with_files(request: Request) -> Mapping[str, list[str]]:
     return form_with_raw_file(request, None).fields
 
 
-def form_with_raw_file(request: Request, raw: str | None) -> FormWithFiles:
+def form_with_raw_file(request: Request, raw: str | None, parts: int = MAX_PARTS) -> FormWithFiles:
     """Read a form as `form_with_files` does, and the file of the name `raw` byte for byte.
 
-    That file alone may be as large as `MAX_RAW_FILE`.
+    That file alone may be as large as `MAX_RAW_FILE`. `parts` is how many fields and files a
+    multipart form may have.
     """
     if _media_type(request) == URLENCODED:
         return FormWithFiles(form_fields(request, MAX_UPLOAD))
@@ -271,7 +272,7 @@ def form_with_raw_file(request: Request, raw: str | None) -> FormWithFiles:
     if kind != "multipart/form-data":
         raise WrongTypeError(kind)
     limits = {
-        "part_limit": MAX_PARTS,
+        "part_limit": parts,
         "partsize_limit": most,
         "spool_limit": most,
         "strict": True,

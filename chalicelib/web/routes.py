@@ -152,6 +152,9 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/batches/{batch}": StaffPlace("staff.batches:batch_page", ("receipts:write",)),
     "POST /staff/batches/{batch}": StaffPlace("staff.batches:enter", ("receipts:write",)),
     "POST /staff/batches/{batch}/close": StaffPlace("staff.batches:close", ("receipts:write",)),
+    "GET /staff/people/{subject}/scans/{scan}": StaffPlace(
+        "staff.scans:scan_page", ("receipts:read",)
+    ),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
     "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
     "GET /staff/sessions": StaffPlace("staff.sessions:sessions_page"),

@@ -132,6 +132,25 @@ def test_files_of_jobs_are_encrypted_shut_and_gone_after_a_day() -> None:
     assert shut["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_scans_are_encrypted_shut_and_kept_when_the_stack_goes() -> None:
+    """A signed form is proof; a version of it that was erased is gone after a day."""
+    resources = TEMPLATE["Resources"]
+    bucket = resources["Scans"]["Properties"]
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    encrypted = rule["ServerSideEncryptionByDefault"]
+    assert encrypted["KMSMasterKeyID"] == {"GetAtt": "ScansKey.Arn"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    [lifecycle] = bucket["LifecycleConfiguration"]["Rules"]
+    assert lifecycle["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert "ExpirationInDays" not in lifecycle
+    assert {resources[name]["DeletionPolicy"] for name in ("Scans", "ScansKey")} == {"Retain"}
+    [shut] = resources["ScansPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (shut["Effect"], shut["Action"]) == ("Deny", "s3:*")
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["SCAN_OWNER"] == {"Ref": "AWS::AccountId"}
+
+
 def test_the_machine_of_jobs_uses_nothing_that_the_local_aws_ignores() -> None:
     """What is tested on the local AWS is what runs in AWS."""
     definition = TEMPLATE["Resources"]["JobMachine"]["Properties"]["DefinitionString"]["Sub"]

@@ -211,6 +211,14 @@ def places_of_jobs() -> dict[str, str]:
     return {"JOB_BUCKET": bucket, "JOB_MACHINE": machine["stateMachineArn"]}
 
 
+def place_of_scans() -> dict[str, str]:
+    """Make the bucket of scanned forms."""
+    place = {"LocationConstraint": REGION}
+    s3 = botocore.session.get_session().create_client("s3", REGION)
+    s3.create_bucket(Bucket="portal-scans", CreateBucketConfiguration=place)
+    return {"SCAN_BUCKET": "portal-scans", "SCAN_OWNER": ACCOUNT}
+
+
 def counts_at_once(document: dict[str, Any]) -> None:
     """Let every Yes but one to the newsletter count unconfirmed, for the reason that a clinic has
     to give.
@@ -253,6 +261,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
             "CLINIC_KEY_ARN": arn,
             "SIGNING_KEY": alias,
             **places_of_jobs(),
+            **place_of_scans(),
         }
         given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
         running = RunningPortal(

@@ -30,6 +30,7 @@ from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.web.staff.batch_form import EnteredForm, read_form
 from chalicelib.web.staff.decision_form import MAX_EVIDENCE, Reader, faults_of
 from chalicelib.web.staff.entrance import Desk
+from chalicelib.web.staff.scans import SCAN, keep_scan, take_scan, with_scan
 from chalicelib.web.typed_fields import Fields, first, typed_again
 
 LIST, BATCH = "staff/batches.html", "staff/batch.html"
@@ -77,21 +78,32 @@ def batch_page(desk: Desk, batch: str) -> Response:
 
 def enter(desk: Desk, batch: str) -> Response:
     """Record one form of a batch, and lead on to the next."""
-    sent = desk.form(BATCH)
+    sent = desk.form(BATCH, SCAN)
     kept = batches.find_batch(desk.portal, desk.clinic.id, batch)
     clinic = batches.asked_in(desk.portal, desk.published, kept.batch)
     known = batches.is_text_known(desk.published, kept.batch)
     reader = Reader(desk.published, sent.fields, desk.now)
     entered = read_form(reader, clinic, kept.batch, known=known)
-    if entered.errors:
-        return _show(desk, batch, sent.fields, entered.errors)
-    call = desk.call(entered.decision, entered.decision.contacts)
+    scan, wrong = take_scan(sent.raw)
+    if entered.errors or wrong:
+        return _show(desk, batch, sent.fields, [*entered.errors, *wrong])
+    decision = with_scan(entered.decision, scan)
+    call = desk.call(decision, decision.contacts)
     try:
         recorded = batches.record_form(desk.portal, call, kept, entered.number, sent.nonce)
     except (InvalidBodyError, RejectedError) as error:
         faults, taken = _why_not(desk, entered, error)
         return _show(desk, batch, sent.fields, faults, taken)
+    if not keep_scan(desk, recorded.receipt, scan):
+        return _show_without_scan(desk, batch, sent.fields, recorded.receipt.id)
     return desk.go(f"batches/{batch}", saved=reference(recorded.receipt.id))
+
+
+def _show_without_scan(desk: Desk, batch: str, fields: Fields, receipt: str) -> Response:
+    """Say that a form is recorded and its scan is not kept, and offer the same page once more."""
+    page = _show(desk, batch, fields, not_kept=reference(receipt), again=first(fields, "state"))
+    page.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return page
 
 
 def close(desk: Desk, batch: str) -> Response:
@@ -148,6 +160,9 @@ def _show(
     fields: Fields,
     faults: Sequence[FieldError] = (),
     taken: Taken | None = None,
+    *,
+    not_kept: str = "",
+    again: str = "",
 ) -> Response:
     view = batches.view_batch(desk.portal, desk.call(EmptyBody()), batch, _page_asked(desk))
     clinic = batches.asked_in(desk.portal, desk.published, view.batch)
@@ -163,6 +178,8 @@ def _show(
         typed={**typed, **typed_again(fields)},
         faults=faults,
         taken=taken,
+        not_kept=not_kept,
+        again=again,
         saved=_saved(desk),
         is_known=batches.is_text_known(desk.published, view.batch),
     )

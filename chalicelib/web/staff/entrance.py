@@ -38,7 +38,14 @@ from chalicelib.web.errors import (
     retry_after,
 )
 from chalicelib.web.form_state import FORM_LIFETIME, form_secret, new_nonce
-from chalicelib.web.requests import FormWithFiles, base_url, form_with_raw_file, mount, query
+from chalicelib.web.requests import (
+    MAX_FIELDS,
+    FormWithFiles,
+    base_url,
+    form_with_raw_file,
+    mount,
+    query,
+)
 from chalicelib.web.responses import html, see_other
 from chalicelib.web.routes import STAFF, StaffPlace
 from chalicelib.web.typed_fields import Fields, first
@@ -182,7 +189,7 @@ class Desk(NamedTuple):
         Of each field but the `long` ones `MAX_FIELD` characters are read. Raises StaleFormError,
         and errors as `requests.form_with_raw_file`.
         """
-        sent: FormWithFiles = form_with_raw_file(self.request, raw)
+        sent: FormWithFiles = form_with_raw_file(self.request, raw, MAX_FIELDS)
         fields = {
             name: values if name in long else [value[:MAX_FIELD] for value in values]
             for name, values in sent.fields.items()
