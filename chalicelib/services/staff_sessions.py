@@ -12,6 +12,8 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.staff import StaffMember, StaffSession, digest, new_secret
 from chalicelib.portal import Portal
 from chalicelib.store import audit, staff
+from chalicelib.store.clinics import Published
+from chalicelib.store.keys import clinic_key
 from chalicelib.store.table import ConflictError
 
 MAX_SECRET = 100
@@ -24,10 +26,11 @@ TRIES = 5
 
 
 class SignedIn(NamedTuple):
-    """Who is signed in, and their session."""
+    """Who is signed in, their session, and their clinic as it is now."""
 
     member: StaffMember
     session: StaffSession
+    published: Published
 
 
 def begin(portal: Portal, member: StaffMember, agent: str, now: Instant) -> str:
@@ -61,10 +64,12 @@ def find(portal: Portal, secret: str, now: Instant) -> SignedIn | None:
     session = staff.session(portal.table, digest(secret))
     if session is None or not session.is_open(now):
         return None
-    member = staff.member(portal.table, session.clinic, session.member)
+    clinic = clinic_key(session.clinic)
+    member, found = staff.member_and(portal.table, session.clinic, session.member, clinic)
     if member is None or not member.is_active:
         return None
-    return SignedIn(member, session)
+    published = portal.clinics.published(session.clinic, found)
+    return SignedIn(member, session, published)
 
 
 def prove_again(portal: Portal, session: StaffSession, now: Instant) -> None:

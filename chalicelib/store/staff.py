@@ -16,6 +16,7 @@ from chalicelib.domain.staff import (
 )
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
+    Key,
     invitation_key,
     listed_session_key,
     passkey_key,
@@ -33,6 +34,15 @@ def member(table: Table, clinic: str, member_id: str) -> StaffMember | None:
     """Give a clinic's member by id, also one whose access ended; None for nobody."""
     key = staff_member_key(clinic, member_id)
     return _member(table.get([key]).get(key))
+
+
+def member_and(
+    table: Table, clinic: str, member_id: str, other: Key
+) -> tuple[StaffMember | None, Item | None]:
+    """Give a member, and another item with the same round trip."""
+    key = staff_member_key(clinic, member_id)
+    found = table.get([key, other])
+    return _member(found.get(key)), found.get(other)
 
 
 def members(table: Table, clinic: str) -> list[StaffMember]:

@@ -250,8 +250,7 @@ def open_desk(request: Request) -> Desk | None:
     signed_in = find(portal, session_secret(request), now)
     if signed_in is None:
         return None
-    member, session = signed_in
-    published = portal.clinics.in_force(member.clinic)
+    member, session, published = signed_in
     named = query(request, "lang")
     lang = named if named in LANGUAGES else member.lang
     return Desk(request, portal, member, session, published, lang, now)

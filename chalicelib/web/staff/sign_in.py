@@ -53,8 +53,8 @@ def sign_in(request: Request) -> Response:
         return _page(request, wanted, "too_many", error)
     before = staff_sessions.find(portal, session_secret(request), now)
     if before is not None:
-        member, session = before
-        staff_sessions.end(portal, session.digest, member, member.id, now)
+        session = before.session
+        staff_sessions.end(portal, session.digest, before.member, before.member.id, now)
     answer = see_other(f"{mount(request)}/staff/{local_path(wanted)}".rstrip("/"))
     return signed_in(answer, session_cookie(secret))
 
