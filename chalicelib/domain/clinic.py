@@ -231,6 +231,8 @@ class Clinic:
     """For how many hours a list may be used once it was compared with the consents."""
     sms_countries: tuple[str, ...] = ()
     """The countries text messages go to, by ISO 3166; empty for the clinic's own alone."""
+    look_up_reasons: bool = False
+    """Whether staff at the desk say why they look somebody up."""
     imported_yes: str = PROVEN_COUNTS
     """Which imported Yes counts at once: one of `IMPORTED_YES`. The others wait to be confirmed."""
     brand: Brand = NO_BRAND

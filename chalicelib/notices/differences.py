@@ -166,6 +166,7 @@ def _parts(clinic: Clinic) -> Iterator[_Part]:
     yield _single("proof_kept", clinic.proof_kept)
     yield _single("sms_countries", ", ".join(clinic.sms_countries))
     yield _single("imported_yes", clinic.imported_yes)
+    yield _single("look_up_reasons", clinic.look_up_reasons)
     yield _single("brand.colour", clinic.brand.colour)
     yield _single("brand.logo", clinic.brand.logo and clinic.brand.logo.address)
     for name, text in clinic.texts.items():

@@ -52,7 +52,7 @@ TEXTS = ("intro", "required", "recipients", "transfers", "retention", "rights", 
 KEYS = {
     "the clinic": "id code version effective country authority languages name controllers dpo "
     "has_dpo patients_per_year age texts purposes without_consent notice confirm_within proof_kept "
-    "list_valid_hours sms_countries imported_yes brand",
+    "list_valid_hours sms_countries imported_yes brand look_up_reasons",
     "texts": " ".join(TEXTS),
     "a purpose": PURPOSE_KEYS,
     "an option": OPTION_KEYS,
@@ -284,6 +284,7 @@ def _clinic(
         sms_countries=_sms_countries(reader, value.get("sms_countries")),
         imported_yes=_imported_yes(reader, value.get("imported_yes", PROVEN_COUNTS)),
         brand=brand or _brand(reader, value.get("brand")),
+        look_up_reasons=_look_up_reasons(reader, value.get("look_up_reasons", False)),
     )
 
 
@@ -380,6 +381,12 @@ def _imported_yes(reader: FieldReader, value: object) -> str:
         return str(value)
     reader.fault("imported_yes", f"is {value!r}", f"Write one of: {', '.join(IMPORTED_YES)}")
     return PROVEN_COUNTS
+
+
+def _look_up_reasons(reader: FieldReader, value: object) -> bool:
+    if not isinstance(value, bool):
+        reader.fault("look_up_reasons", f"is {value!r}", "Write true or false")
+    return value is True
 
 
 def _sms_countries(reader: FieldReader, value: object) -> tuple[str, ...]:

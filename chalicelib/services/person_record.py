@@ -20,7 +20,9 @@ from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
+from chalicelib.receipts.sd_jwt import with_disclosures
 from chalicelib.services.authorized_call import AuthorizedCall
+from chalicelib.services.doers import Doer, doer_of, find_doers
 from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.services.message_history import PersonMessages, explain_several
 from chalicelib.services.named_subjects import NamedSubjects, query_named
@@ -29,7 +31,7 @@ from chalicelib.store import bounces
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.lookup import Lookup
 from chalicelib.store.people import find_all
-from chalicelib.store.personal_data import ContactDetails, reveal
+from chalicelib.store.personal_data import ContactDetails, kept_disclosures_of, reveal
 from chalicelib.store.withdrawal_orders import MANY
 
 RECEIPTS = 20
@@ -94,6 +96,12 @@ class PersonRecord:
     address: PostalAddress | None = field(default=None, repr=False)
     history: History = History(())
     messages: PersonMessages = field(default_factory=lambda: PersonMessages({}, (), whole=True))
+    evidence: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """What staff noted with these receipts, such as the form's number, by the receipt's version."""
+
+    doers: Mapping[str, Doer] = field(default_factory=dict)
+    """Who recorded these receipts, by the id in them."""
+
     many_share: bool = False
     """Whether so many people share a contact that not all of them were read."""
 
@@ -108,18 +116,20 @@ def open_record(
 ) -> PersonRecord:
     """Give the record of a person by the opaque id, with the receipts numbered below `before`.
 
-    One line in the audit, and one look-up of the limit. At most eleven round trips. Raises
+    One line in the audit, and one look-up of the limit. At most sixteen round trips. Raises
     NotFoundError, also for another clinic's, and TooManyError.
     """
     person = _find(portal, call, subject)
     take_look_up(portal, call, call.audit("people/card", [person]))
+    history = _history(portal, call, person, before)
+    recorded_by = {doer_of(receipt.document) for receipt in history.receipts}
+    doers = find_doers(portal.table, call.clinic, recorded_by)
     if person.erased:
-        return PersonRecord(person, history=_history(portal, call, person, before))
+        return PersonRecord(person, history=history, doers=doers)
     key = portal.clinics.key(call.clinic)
     details = reveal(portal.table, key, person)
     own = [contact for contact, _ in details.contacts]
     lookup = portal.directory.look_up(call.clinic, own, most=MANY)
-    history = _history(portal, call, person, before)
     return PersonRecord(
         person,
         questions=_questions(portal, call, person, own, lookup),
@@ -128,6 +138,8 @@ def open_record(
         address=details.addresses[-1] if details.addresses else None,
         history=history,
         messages=explain_several(portal, call.clinic, person, history.receipts),
+        evidence=_evidence(portal, key, person, history),
+        doers=doers,
         many_share=bool(lookup.partly_read),
     )
 
@@ -200,6 +212,20 @@ def _contacts(
         known.append(one)
     order = tuple(ContactKind)
     return tuple(sorted(known, key=lambda each: order.index(each.contact.kind)))
+
+
+def _evidence(
+    portal: Portal, key: ClinicKey, person: Subject, history: History
+) -> dict[int, Mapping[str, Any]]:
+    """Give the evidence of the receipts of a page, with what they vouch for and do not tell."""
+    kept = {receipt.document["version"]: receipt.document for receipt in history.receipts}
+    noted = [version for version, document in kept.items() if document["evidence"]]
+    disclosures = kept_disclosures_of(portal.table, key, person, noted)
+    evidence: dict[int, Mapping[str, Any]] = {}
+    for version in noted:
+        told = with_disclosures(kept[version]["evidence"], disclosures.get(version, ()))
+        evidence[version] = told or {}
+    return evidence
 
 
 def _history(

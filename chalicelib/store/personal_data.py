@@ -184,6 +184,25 @@ def all_kept_disclosures(
     return disclosures
 
 
+def kept_disclosures_of(
+    table: Table, key: ClinicKey, person: Subject, versions: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """Decrypt the disclosures of some receipts of a person, by the receipt's version.
+
+    A hundred in a round trip; those that are not kept are left out.
+    """
+    places = {
+        personal_data_key(key.clinic, person.id, f"{EVIDENCE}#{version}"): version
+        for version in versions
+    }
+    found = table.get(list(places)) if places else {}
+    disclosures = {}
+    for place, item in found.items():
+        what = f"{EVIDENCE}#{places[place]}"
+        disclosures[places[place]] = tuple(_decrypted(key, person, what, item).split("~"))
+    return disclosures
+
+
 def encrypted_personal_data(key: ClinicKey, person: Subject, what: str, plain: str) -> Put:
     """Write what came with the latest receipt of a person: `NAME`, `ADDRESS` or `EVIDENCE`."""
     place = f"{what}#{person.version}"

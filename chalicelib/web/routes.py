@@ -205,6 +205,13 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/recorded/{receipt}/print": StaffPlace(
         "staff.recording:print_recorded", ("receipts:write",)
     ),
+    "GET /staff/find": StaffPlace("staff.find:find_page", ("status:read",)),
+    "POST /staff/find": StaffPlace("staff.find:find_person", ("status:read",)),
+    "GET /staff/people/{subject}": StaffPlace("staff.people:person_page", ("status:read",)),
+    "GET /staff/people/{subject}/looked": StaffPlace("staff.people:looked_page", ("audit:read",)),
+    "GET /staff/people/{subject}/receipts/{receipt}": StaffPlace(
+        "staff.people:receipt_copy", ("receipts:read",)
+    ),
 }
 """The clinic's desk, for people who are signed in."""
 

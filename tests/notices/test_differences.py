@@ -195,6 +195,7 @@ WORDS_ALONE: dict[str, Change] = {
     "confirm_within": put("confirm_within", "P9D"),
     "list_valid_hours": put("list_valid_hours", 4),
     "imported_yes": put("imported_yes", "waits"),
+    "look_up_reasons": put("look_up_reasons", True),  # noqa: FBT003 - as the document has it
     "colour": put("brand", {"colour": "#7a2048"}),
     "intro": put("texts.intro.en", "Hello!"),
     "required": put("texts.required.en", "Nothing at all"),

@@ -44,7 +44,7 @@ from tests.messages.outgoing import Sorting
 from tests.store.people import BELLA, only_person, signed
 
 STAFF = "staff_0123456789ab"
-TRIPS = 11
+TRIPS = 12
 
 
 def a_call(

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.domain.api_keys import BearerKey, KeyKind
 from chalicelib.domain.clinic import Clinic
+from chalicelib.domain.staff import MEMBER_PREFIX
 from chalicelib.presentation.i18n import format_day, format_time
 from chalicelib.services.audit import PORTAL, FoundLine, who_looked
 from chalicelib.services.own_page import OwnPage
@@ -70,6 +71,8 @@ def _described(page: OwnPage, row: _Row, key: BearerKey | None) -> dict[str, Any
         "name": key.label if key else None,
         "worker": key is not None and key.kind is KeyKind.WORKER,
         "portal": row.by == PORTAL,
+        # Who it was, the clinic knows: a colleague's name is theirs (CJEU C-579/21, 83).
+        "desk": row.by.startswith(MEMBER_PREFIX),
         "controller": _controller(page.clinic, key),
         "deed": row.deed,
         "when": format_time(row.last, page.lang, page.clinic.country),
