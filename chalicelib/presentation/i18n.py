@@ -220,6 +220,20 @@ def _in_words(day: calendar_date, lang: str, case: str) -> str:
     return _PATTERNS[lang].format(year=day.year, month=month, day=day.day)
 
 
+def format_short_day(day: calendar_date, lang: str) -> str:
+    """Write a day without its year, as short as a chart wants it: “2 Nov”."""
+    from babel import dates  # noqa: PLC0415 - as above
+
+    return dates.format_skeleton("MMMd", day, locale=BY_CODE[lang].locale)
+
+
+def format_month(day: calendar_date, lang: str) -> str:
+    """Write the month of a day, short: “Nov 2026”."""
+    from babel import dates  # noqa: PLC0415 - as above
+
+    return dates.format_skeleton("yMMM", day, locale=BY_CODE[lang].locale)
+
+
 def format_megabytes(size: int, lang: str) -> str:
     """Write a number of bytes in megabytes with one decimal, at least 0.1, without the unit."""
     from babel import numbers  # noqa: PLC0415 - as above

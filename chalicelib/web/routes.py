@@ -155,6 +155,8 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/people/{subject}/scans/{scan}": StaffPlace(
         "staff.scans:scan_page", ("receipts:read",)
     ),
+    "GET /staff/counters": StaffPlace("staff.counters:counters_page", ("stats:read",)),
+    "GET /staff/counters.csv": StaffPlace("staff.counters:download_counters", ("stats:read",)),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
     "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
     "GET /staff/sessions": StaffPlace("staff.sessions:sessions_page"),
