@@ -2,7 +2,8 @@
 
 from fido2.utils import websafe_encode
 
-from chalicelib.domain.staff import digest
+from chalicelib.domain.staff import Role, digest
+from chalicelib.store import staff
 from tests.web.client import Answer
 from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
@@ -70,13 +71,21 @@ def test_nobody_removes_anothers_passkey(portal: RunningPortal) -> None:
 
 
 def test_whoever_finds_an_open_desk_adds_no_passkey(portal: RunningPortal) -> None:
-    """Ten minutes after the last proof the form itself is led to the passkey too."""
-    browser = joined(portal, portal.open_clinic().clinic)
+    """Nor invites anybody: after a while a form is led to the passkey too, and stores nothing."""
+    program = portal.open_clinic()
+    browser = joined(portal, program.clinic, Role.ADMINISTRATOR)
     fields = browser.answered(browser.get("/staff/passkeys/add"))
+    guest = {"state": form_token(browser.get("/staff/team/invite"), ""), "name": "A friend"}
     long_ago(portal, browser.cookie)
     long_ago(portal, browser.cookie)
-    answer = browser.post("/staff/passkeys/add", fields)
-    assert browser.landed(answer).startswith("/staff/again")
+    for target, sent in (
+        ("/staff/passkeys/add", fields),
+        ("/staff/team/invite", {**guest, "role": "administrator", "lang": "en"}),
+    ):
+        assert browser.landed(browser.get(target)).startswith("/staff/again?next=")
+        assert browser.landed(browser.post(target, sent)).startswith("/staff/again?next=")
+    [member] = staff.members(portal.table, program.clinic)
+    assert len(member.passkeys) == 1
 
 
 def test_a_page_of_another_session_adds_nothing(portal: RunningPortal) -> None:
