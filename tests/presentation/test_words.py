@@ -108,6 +108,8 @@ AFTER_A_NUMBER = {
     "For a child younger than": BELOW_AN_AGE,
     **{f"Your Yes is in force for %(count)s {unit}.": words for unit, words in LASTING.items()},
     "Too many tries.": MINUTES,
+    "There were too many tries.": MINUTES,
+    "Please wait %(count)s minute": MINUTES,
     "%(count)s time that day": TIMES,
     "%(count)s topic": TOPICS,
     "%(count)s form entered so far.": ENTERED_FORMS,
