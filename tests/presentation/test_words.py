@@ -104,7 +104,10 @@ NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for 
 AFTER_A_NUMBER = {
     "I am at least": AGES,
     "The person said or ticked:": AGES,
-    "A Yes is for those who are at least": AGES,
+    "A Yes is for those who are at least": {
+        **AGES,
+        "ka": dict.fromkeys(("one", "other"), "წლისაა"),
+    },
     "Tick that you are at least": AGES,
     "From the age of": FROM_AN_AGE,
     "For a child younger than": BELOW_AN_AGE,
