@@ -17,6 +17,7 @@ from chalicelib.domain.local_time import local_day
 from chalicelib.domain.one_line import one_line
 from chalicelib.domain.receipts import read_reference, reference
 from chalicelib.domain.submission import FieldError
+from chalicelib.presentation.templates import page_script
 from chalicelib.services import batches
 from chalicelib.services.authorized_call import EmptyBody, InvalidBodyError
 from chalicelib.services.batches import (
@@ -170,6 +171,7 @@ def _show(
     return desk.page(
         BATCH,
         HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
+        script="" if view.batch.closed_at else page_script("batch.js"),
         view=view,
         batch=view.batch,
         asked=clinic,
@@ -210,16 +212,14 @@ def _sections(asked: Clinic, lang: str) -> list[Section]:
 
 
 def _titles(desk: Desk, view: BatchView) -> dict[str, str]:
-    """Give the title of each question that a form of the page answers, in the page's language."""
+    """Give the title of each question that a form of the page answers, in the clinic's order."""
     ever = desk.portal.clinics.with_all_past_questions(desk.published)
-    asked = {question for form in view.forms for question in form.answers}
-    titles = {}
-    for question in asked & ever.questions.keys():
-        found = ever.questions[question]
-        titles[question] = localized(
-            found.option.title if found.option else found.purpose.title, desk.lang
-        )
-    return titles
+    answered = {question for form in view.forms for question in form.answers}
+    return {
+        each.id: localized(each.option.title if each.option else each.purpose.title, desk.lang)
+        for each in ever.questions.values()
+        if each.id in answered
+    }
 
 
 def _why_not(
