@@ -27,7 +27,7 @@ from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.services.message_history import PersonMessages, explain_several
 from chalicelib.services.named_subjects import NamedSubjects, query_named
 from chalicelib.services.receipt_copies import StoredReceipt, find_receipt
-from chalicelib.store import bounces
+from chalicelib.store import bounces, scans
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.lookup import Lookup
 from chalicelib.store.people import find_all
@@ -99,6 +99,9 @@ class PersonRecord:
     evidence: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """What staff noted with these receipts, such as the form's number, by the receipt's version."""
 
+    scans: frozenset[str] = frozenset()
+    """The scans of forms that are kept, by their SHA-256."""
+
     doers: Mapping[str, Doer] = field(default_factory=dict)
     """Who recorded these receipts, by the id in them."""
 
@@ -139,6 +142,7 @@ def open_record(
         history=history,
         messages=explain_several(portal, call.clinic, person, history.receipts),
         evidence=_evidence(portal, key, person, history),
+        scans=_kept_scans(portal, call, person, history),
         doers=doers,
         many_share=bool(lookup.partly_read),
     )
@@ -212,6 +216,15 @@ def _contacts(
         known.append(one)
     order = tuple(ContactKind)
     return tuple(sorted(known, key=lambda each: order.index(each.contact.kind)))
+
+
+def _kept_scans(
+    portal: Portal, call: AuthorizedCall[Any], person: Subject, history: History
+) -> frozenset[str]:
+    """Give the hashes of the scans that are kept; nothing is read where no receipt names one."""
+    if not any("sha256" in (each.document["evidence"] or {}) for each in history.receipts):
+        return frozenset()
+    return frozenset(each.sha256 for each in scans.of_person(portal.table, call.clinic, person.id))
 
 
 def _evidence(

@@ -27,7 +27,7 @@ ACTIONS = (
     ("withdraw", "GET /staff/people/{subject}/withdraw"),
     ("link", "GET /staff/people/{subject}/link"),
     ("form", "GET /staff/people/{subject}/form"),
-    ("tablet", "GET /staff/people/{subject}/tablet"),
+    ("tablet", "GET /staff/people/{subject}/kiosk"),
     ("correct", "GET /staff/people/{subject}/correct"),
     ("contacts", "GET /staff/people/{subject}/contacts"),
     ("restrict", "GET /staff/people/{subject}/restrict"),
@@ -64,7 +64,7 @@ def describe(desk: Desk, record: PersonRecord) -> dict[str, Any]:
         "others": [_message(desk, each) for each in record.messages.others],
         "messages_whole": record.messages.whole,
         "formats": _formats(),
-        "actions": [name for name, line in ACTIONS if desk.leads_to(line)],
+        "actions": _actions(desk),
         "watched": desk.leads_to("GET /staff/people/{subject}/looked"),
         "known_since": _day(desk, min(person.contacts.values(), default=None)),
         "latest": format_day(person.recorded_at, desk.lang, country) if person.version else None,
@@ -97,6 +97,15 @@ def _looked(desk: Desk, watched: Watched, line: FoundLine) -> dict[str, Any]:
         "when": _time(desk, line.told["at"]),
         "times": 0,
     }
+
+
+def _actions(desk: Desk) -> list[dict[str, str]]:
+    """Give what this person may do, each with the last part of its address."""
+    return [
+        {"name": name, "path": line.rpartition("/")[2]}
+        for name, line in ACTIONS
+        if desk.leads_to(line)
+    ]
 
 
 def _child(desk: Desk, record: PersonRecord) -> dict[str, Any] | None:
@@ -196,11 +205,19 @@ def _receipt(desk: Desk, record: PersonRecord, receipt: Receipt) -> dict[str, An
         "by": doer.name if doer else "",
         "program": doer is not None and doer.kind is DoerKind.PROGRAM,
         "form": evidence.get("form", ""),
+        "scan": _scan(desk, record, document),
         "witness": evidence.get("witness", ""),
         "changed": (document["evidence"] or {}) if not document["decisions"] else None,
         "said": _said(desk, document["decisions"]),
         "messages": _messages(desk, history) if history else None,
     }
+
+
+def _scan(desk: Desk, record: PersonRecord, document: Mapping[str, Any]) -> str:
+    """Give the hash of the scan of a receipt's form; "" where none can be opened."""
+    sha256 = str((document["evidence"] or {}).get("sha256", ""))
+    is_kept = sha256 in record.scans
+    return sha256 if is_kept and desk.leads_to("GET /staff/people/{subject}/scans/{scan}") else ""
 
 
 def _said(desk: Desk, decisions: Mapping[QuestionId, Mapping[str, Any]]) -> list[dict[str, str]]:
