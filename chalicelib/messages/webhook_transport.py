@@ -68,26 +68,37 @@ class TryResult:
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110, 15.3
 
 
+URL_FAULTS: Mapping[str, str] = {
+    "url_letters": "Only ASCII letters, without spaces.",
+    "url_no_address": "Not an address.",
+    "url_https": "It must begin with https://.",
+    "url_credentials": "No user name, no password and no fragment.",
+    "url_host": "The full name of a host, such as hooks.example.org.",
+    "url_port": "No other port than 443.",
+}
+"""What may be wrong with an address, by name, as the API says it."""
+
+
 def fault_of_url(url: str, *, loopback: bool) -> str | None:
-    """Tell what is wrong with an address that is to be called; None where it is fine.
+    """Name what is wrong with an address that is to be called (`URL_FAULTS`); None where it is fine.
 
     With `loopback` a program on this machine may be called as well, for trying things out.
     """
     if not url.isascii() or not url.isprintable() or " " in url:
-        return "Only ASCII letters, without spaces."
+        return "url_letters"
     try:
         parts = urlsplit(url)
         port = parts.port or HTTPS_PORT
     except ValueError:
-        return "Not an address."
+        return "url_no_address"
     host = parts.hostname or ""
     if loopback and host in {"127.0.0.1", "localhost"} and parts.scheme in {"http", "https"}:
         return None
     faults = {
-        "It must begin with https://.": parts.scheme != "https",
-        "No user name, no password and no fragment.": "@" in parts.netloc or bool(parts.fragment),
-        "The full name of a host, such as hooks.example.org.": not _is_full_name(host),
-        "No other port than 443.": port != HTTPS_PORT and not loopback,
+        "url_https": parts.scheme != "https",
+        "url_credentials": "@" in parts.netloc or bool(parts.fragment),
+        "url_host": not _is_full_name(host),
+        "url_port": port != HTTPS_PORT and not loopback,
     }
     return next((fault for fault, is_so in faults.items() if is_so), None)
 

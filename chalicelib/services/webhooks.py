@@ -30,6 +30,9 @@ from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.webhooks import KeptWebhook, UnknownWebhookError
 
 SECRET_BYTES = 32
+MOST_COUNTED = 100
+"""Up to how many deliveries that wait are counted for whoever looks."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -130,6 +133,12 @@ def show_webhook(portal: Portal, call: AuthorizedCall[EmptyBody], name: str) -> 
     kept = find_webhook(portal, call, name)
     portal.table.put_new(call.audit("webhooks/show", about=name))
     return kept
+
+
+def queue_length(portal: Portal, kept: KeptWebhook) -> int:
+    """Tell how many deliveries wait for a recipient; MOST_COUNTED stands for as many or more."""
+    webhook = kept.webhook
+    return webhook_deliveries.queue_length(portal.table, webhook.clinic, webhook.name, MOST_COUNTED)
 
 
 def take_webhook_away(portal: Portal, call: AuthorizedCall[EmptyBody], name: str) -> None:

@@ -7,6 +7,7 @@ that died leads to nothing.
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -108,6 +109,12 @@ def due_now(table: Table, clinic: str, webhook: str, now: Instant) -> Iterator[Q
         place = read_place(item.key)
         if place is not None:
             yield place
+
+
+def queue_length(table: Table, clinic: str, webhook: str, most: int) -> int:
+    """Tell how many deliveries wait in a recipient's queue, due or not; `most` at the most."""
+    place = webhook_queue_key(clinic, webhook, "", "")
+    return sum(1 for _ in itertools.islice(table.partition(place.pk, QUEUED), most))
 
 
 def read_many(table: Table, clinic: str, deliveries: Sequence[str]) -> dict[str, KeptDelivery]:

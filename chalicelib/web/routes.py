@@ -214,6 +214,42 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/people/{subject}/receipts/{receipt}": StaffPlace(
         "staff.people:receipt_copy", ("receipts:read",)
     ),
+    "GET /staff/settings": StaffPlace(
+        "staff.settings:settings_page", ("notices:read", "keys:write", "webhooks:read")
+    ),
+    "GET /staff/settings/posters": StaffPlace("staff.settings:posters_page", ("notices:read",)),
+    "GET /staff/settings/webhooks": StaffPlace("staff.webhooks:list_page", ("webhooks:read",)),
+    "GET /staff/settings/new-webhook": StaffPlace("staff.webhooks:new_page", ("webhooks:write",)),
+    "POST /staff/settings/new-webhook": StaffPlace("staff.webhooks:create", ("webhooks:write",)),
+    "GET /staff/settings/webhooks/{name}": StaffPlace(
+        "staff.webhooks:one_page", ("webhooks:read",)
+    ),
+    "POST /staff/settings/webhooks/{name}": StaffPlace("staff.webhooks:act", ("webhooks:write",)),
+    "GET /staff/settings/keys": StaffPlace("staff.keys:list_page", ("keys:write",)),
+    "GET /staff/settings/keys/new": StaffPlace("staff.keys:new_page", ("keys:write",), fresh=True),
+    "POST /staff/settings/keys/new": StaffPlace("staff.keys:create", ("keys:write",), fresh=True),
+    "GET /staff/settings/keys/{key}": StaffPlace(
+        "staff.keys:one_page", ("keys:write",), fresh=True
+    ),
+    "POST /staff/settings/keys/{key}": StaffPlace("staff.keys:act", ("keys:write",), fresh=True),
+    "GET /staff/settings/link-keys/new": StaffPlace(
+        "staff.keys:new_link_key_page", ("keys:write",), fresh=True
+    ),
+    "POST /staff/settings/link-keys/new": StaffPlace(
+        "staff.keys:create_link_key", ("keys:write",), fresh=True
+    ),
+    "GET /staff/settings/link-keys/{key}": StaffPlace(
+        "staff.keys:link_key_page", ("keys:write",), fresh=True
+    ),
+    "POST /staff/settings/link-keys/{key}": StaffPlace(
+        "staff.keys:act_on_link_key", ("keys:write",), fresh=True
+    ),
+    "GET /staff/settings/tablets": StaffPlace("staff.kiosks:tablets_page", ("keys:write",)),
+    "POST /staff/settings/tablets": StaffPlace("staff.kiosks:change_tablets", ("keys:write",)),
+    "GET /staff/people/{subject}/kiosk": StaffPlace(
+        "staff.kiosks:hand_over_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/kiosk": StaffPlace("staff.kiosks:make_code", ("receipts:write",)),
 }
 """The clinic's desk, for people who are signed in."""
 

@@ -7,7 +7,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.clinic import SHARING
 from chalicelib.domain.contacts import ContactKind, InvalidContactError, normalise
 from chalicelib.domain.webhooks import SUBSCRIBABLE, EventType
-from chalicelib.messages.webhook_transport import fault_of_url
+from chalicelib.messages.webhook_transport import URL_FAULTS, fault_of_url
 from chalicelib.portal import get_portal
 from chalicelib.services import webhooks
 from chalicelib.services.webhooks import PutWebhook, WebhookDefinition, question_of_recipient
@@ -86,7 +86,7 @@ def _read_url(body: BodyReader) -> str:
         return ""
     fault = fault_of_url(url, loopback=get_portal().settings.webhooks_to_loopback)
     if fault:
-        body.error("/url", fault)
+        body.error("/url", URL_FAULTS[fault])
     return url
 
 
