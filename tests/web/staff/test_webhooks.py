@@ -161,9 +161,7 @@ def test_nothing_is_taken_away_by_a_button_alone(desk: DeskClient, program: Prog
     assert desk.get(f"/staff/{path}").status == 404
 
 
-def test_another_clinics_recipients_are_not_there(
-    desk: DeskClient, desk_client: SignIn, portal: RunningPortal
-) -> None:
+def test_another_clinics_recipients_are_not_there(desk: DeskClient, desk_client: SignIn) -> None:
     """Neither listed, nor shown, nor changed."""
     desk.submit(NEW, FORM)
     for clinic in (RIGA, TBILISI):
