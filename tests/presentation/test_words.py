@@ -100,6 +100,34 @@ ENTERED_FORMS = {
     "ka": {"one": "ფორმა", "other": "ფორმა"},
     "ru": {"one": "бланк", "few": "бланка", "many": "бланков"},
 }
+AFTER_DAYS = {
+    "en": {"one": "day", "other": "days"},
+    "lv": {"one": "dienas", "other": "dienām", "zero": "dienām"},
+    "lt": {"one": "dienos", "few": "dienų", "other": "dienų"},
+    "ka": {"one": "დღის", "other": "დღის"},
+    "ru": {"one": "день", "few": "дня", "many": "дней"},
+}
+HOURS = {
+    "en": {"one": "hour", "other": "hours"},
+    "lv": {"one": "stundu", "other": "stundas", "zero": "stundas"},
+    "lt": {"one": "valandą", "few": "valandas", "other": "valandų"},
+    "ka": {"one": "საათი", "other": "საათი"},
+    "ru": {"one": "час", "few": "часа", "many": "часов"},
+}
+TRIES = {
+    "en": {"one": "try", "other": "tries"},
+    "lv": {"one": "mēģinājums", "other": "mēģinājumi", "zero": "mēģinājumi"},
+    "lt": {"one": "bandymas", "few": "bandymai", "other": "bandymų"},
+    "ka": {"one": "ცდა", "other": "ცდა"},
+    "ru": {"one": "попытка", "few": "попытки", "many": "попыток"},
+}
+QUEUED = {
+    "en": {"one": "message", "other": "messages"},
+    "lv": {"one": "ziņa", "other": "ziņas", "zero": "ziņas"},
+    "lt": {"one": "pranešimas", "few": "pranešimai", "other": "pranešimų"},
+    "ka": {"one": "შეტყობინება", "other": "შეტყობინება"},
+    "ru": {"one": "сообщение", "few": "сообщения", "many": "сообщений"},
+}
 NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
@@ -121,6 +149,10 @@ AFTER_A_NUMBER = {
     "about %(count)s minute": ABOUT_MINUTES,
     "and %(count)s more": NO_WORD,
     "You can have it sent again in": IN_MINUTES,
+    "after %(count)s day": AFTER_DAYS,
+    "for %(count)s hour": HOURS,
+    "%(count)s try failed": TRIES,
+    "%(count)s message is put into the queue": QUEUED,
 }
 
 

@@ -37,7 +37,6 @@ from chalicelib.services.keys import (
     TooManySecretsError,
 )
 from chalicelib.services.link_keys import (
-    MOST_LINK_KEYS,
     NewLinkKey,
     TooManyLinkKeysError,
     UnknownLinkKeyError,
@@ -84,7 +83,7 @@ def create(desk: Desk) -> Response:
     fields, faults = form.fields, []
     label = _label(fields)
     if not label:
-        faults.append(FieldError("label", "key_label", MAX_LABEL))
+        faults.append(FieldError("label", "key_label"))
     scopes = tuple(scope for scope in MAY_GIVE if scope in fields.get("scope", []))
     if not scopes:
         faults.append(FieldError("scope", "nothing_ticked"))
@@ -145,23 +144,23 @@ def _rotate(desk: Desk, key: str, fields: Fields) -> Response:
 
 def new_link_key_page(desk: Desk) -> Response:
     """Show the form for a new link key."""
-    return desk.page(LINK_FORM, most=MOST_LINK_KEYS)
+    return desk.page(LINK_FORM)
 
 
 def create_link_key(desk: Desk) -> Response:
     """Make a link key; its secret is on this page and nowhere else."""
     fields = desk.form(LINK_FORM).fields
     label = _label(fields)
-    fault = None if label else FieldError("label", "key_label", MAX_LABEL)
+    fault = None if label else FieldError("label", "key_label")
     if fault is None:
         try:
             issued = link_keys.create_link_key(desk.portal, desk.call(NewLinkKey(label)))
         except TooManyLinkKeysError:
-            fault = FieldError("errors", "too_many_link_keys", MOST_LINK_KEYS)
+            fault = FieldError("errors", "too_many_link_keys")
         else:
             return _link(desk, issued.key, said="created", secret=issued.secret)
     typed = typed_again(fields)
-    return desk.page(LINK_FORM, 422, faults=[fault], typed=typed, most=MOST_LINK_KEYS)
+    return desk.page(LINK_FORM, 422, faults=[fault], typed=typed)
 
 
 def link_key_page(desk: Desk, key: str) -> Response:

@@ -6,7 +6,6 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.domain.errors import RejectedError
-from chalicelib.domain.kiosks import CODE_HOLDS, MOST_TABLETS
 from chalicelib.domain.submission import FieldError
 from chalicelib.presentation.i18n import format_date, format_day
 from chalicelib.services import hand_over, kiosks
@@ -55,7 +54,7 @@ def change_tablets(desk: Desk) -> Response:
     try:
         code = kiosks.make_pairing_code(desk.portal, desk.call(NewTablet(name)))
     except (TabletNameError, TabletNameTakenError, TooManyTabletsError) as error:
-        return _tablets(desk, faults=[_fault(error, MOST_TABLETS)], name=name)
+        return _tablets(desk, faults=[_fault(error)], name=name)
     return _tablets(desk, code=code, name=name)
 
 
@@ -136,12 +135,8 @@ def _hand_over(
 
 def _shown(code: IssuedCode | None) -> dict[str, Any]:
     """Give a code as it is read aloud: two groups of three digits."""
-    minutes = CODE_HOLDS.seconds // 60
-    if code is None:
-        return {"code": "", "minutes": minutes}
-    return {"code": f"{code.code[:3]} {code.code[3:]}", "minutes": minutes}
+    return {"code": f"{code.code[:3]} {code.code[3:]}" if code else ""}
 
 
-def _fault(error: RejectedError, count: int = 0) -> FieldError:
-    field, problem = REFUSALS[type(error)]
-    return FieldError(field, problem, count)
+def _fault(error: RejectedError) -> FieldError:
+    return FieldError(*REFUSALS[type(error)])

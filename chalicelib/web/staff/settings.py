@@ -90,7 +90,7 @@ def posters_page(desk: Desk) -> Response:
     if size not in SIZES:
         size = "a4"
     if len(languages) > MOST_LANGUAGES:
-        faults.append(FieldError("languages", "too_many_languages", MOST_LANGUAGES))
+        faults.append(FieldError("languages", "too_many_languages"))
         languages = languages[:MOST_LANGUAGES]
     if place and not SOURCE.fullmatch(place):
         faults.append(FieldError("src", "place_name"))

@@ -252,7 +252,7 @@ def _exists(desk: Desk, name: str) -> bool:
 
 
 def _refusal(error: RejectedError) -> FieldError:
-    return FieldError("errors", REFUSALS[type(error)], MOST_WEBHOOKS)
+    return FieldError("errors", REFUSALS[type(error)])
 
 
 def _described(desk: Desk, kept: KeptWebhook) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def test_too_many_link_keys_are_refused_in_words(desk: DeskClient) -> None:
         assert desk.submit("settings/link-keys/new", {"label": f"n{number}"}).status == 200
     answer = desk.submit("settings/link-keys/new", {"label": "one more"})
     assert answer.status == 422
-    assert f"{MOST_LINK_KEYS} link keys" in Page(answer).words
+    assert "as many link keys as it may have" in Page(answer).words
 
 
 def test_another_clinics_keys_are_not_there(
