@@ -27,7 +27,12 @@ from chalicelib.domain.program_links import LinkKey
 from chalicelib.domain.submission import FieldError
 from chalicelib.presentation.i18n import format_date, format_day
 from chalicelib.services import keys, link_keys
-from chalicelib.services.authorized_call import AuthorizedCall, Body, EmptyBody
+from chalicelib.services.authorized_call import (
+    AuthorizedCall,
+    Body,
+    EmptyBody,
+    UsedForAnotherBodyError,
+)
 from chalicelib.services.keys import (
     IssuedKey,
     KeyEndedError,
@@ -98,9 +103,15 @@ def create(desk: Desk) -> Response:
         faults.append(FieldError("controller", "choose_one"))
     if faults:
         return _form(desk, fields, faults)
-    ends = instant(moment(desk.now) + timedelta(days=int(days)))
+    # At midnight, so that the same form sent twice asks for the same key.
+    today = moment(f"{desk.now[:10]}T00:00:00.000Z")
+    ends = instant(today + timedelta(days=int(days)))
     body = NewKey(label, KeyKind(kind), scopes, ends, member)
-    issued = keys.create_key(desk.portal, _giving(desk.call(body, idempotency_key=form.nonce)))
+    call = _giving(desk.call(body, idempotency_key=form.nonce))
+    try:
+        issued = keys.create_key(desk.portal, call)
+    except UsedForAnotherBodyError:
+        return _form(desk, fields, [FieldError("errors", "page_too_old")])
     return _one(desk, issued.stored, said="created", secret=issued.secret or "")
 
 
