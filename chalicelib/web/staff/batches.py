@@ -1,9 +1,9 @@
 """Pages of batches of paper forms: begin one, enter form after form, look at it, close it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chalice.app import Response
 
@@ -31,7 +31,15 @@ from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.web.staff.batch_form import EnteredForm, read_form
 from chalicelib.web.staff.decision_form import MAX_EVIDENCE, Reader, faults_of
 from chalicelib.web.staff.entrance import Desk
-from chalicelib.web.staff.scans import SCAN, keep_scan, take_scan, with_scan
+from chalicelib.web.staff.scans import (
+    NOTHING_LOST,
+    SCAN,
+    SCAN_LOST,
+    keep_scan,
+    not_kept,
+    take_scan,
+    with_scan,
+)
 from chalicelib.web.typed_fields import Fields, first, typed_again
 
 LIST, BATCH = "staff/batches.html", "staff/batch.html"
@@ -96,15 +104,9 @@ def enter(desk: Desk, batch: str) -> Response:
         faults, taken = _why_not(desk, entered, error)
         return _show(desk, batch, sent.fields, faults, taken)
     if not keep_scan(desk, recorded.receipt, scan):
-        return _show_without_scan(desk, batch, sent.fields, recorded.receipt.id)
+        lost = not_kept(sent.fields, recorded.receipt)
+        return _show(desk, batch, sent.fields, lost=lost)
     return desk.go(f"batches/{batch}", saved=reference(recorded.receipt.id))
-
-
-def _show_without_scan(desk: Desk, batch: str, fields: Fields, receipt: str) -> Response:
-    """Say that a form is recorded and its scan is not kept, and offer the same page once more."""
-    page = _show(desk, batch, fields, not_kept=reference(receipt), again=first(fields, "state"))
-    page.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    return page
 
 
 def close(desk: Desk, batch: str) -> Response:
@@ -155,22 +157,21 @@ def _read_new(desk: Desk, fields: Fields) -> tuple[NewBatch, list[FieldError]]:
     return NewBatch(day, version, reader.lang(desk.clinic), number, witness), reader.errors
 
 
-def _show(
+def _show(  # noqa: PLR0917 - which pile, what was typed and what is wrong with it
     desk: Desk,
     batch: str,
     fields: Fields,
     faults: Sequence[FieldError] = (),
     taken: Taken | None = None,
-    *,
-    not_kept: str = "",
-    again: str = "",
+    lost: Mapping[str, Any] = NOTHING_LOST,
 ) -> Response:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
     view = batches.view_batch(desk.portal, desk.call(EmptyBody()), batch, _page_asked(desk))
     clinic = batches.asked_in(desk.portal, desk.published, view.batch)
     typed = {"form": view.kept.next_number, "witness": view.batch.witness}
     return desk.page(
         BATCH,
-        HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
+        SCAN_LOST if lost else status,
         script="" if view.batch.closed_at else page_script("batch.js"),
         view=view,
         batch=view.batch,
@@ -180,8 +181,7 @@ def _show(
         typed={**typed, **typed_again(fields)},
         faults=faults,
         taken=taken,
-        not_kept=not_kept,
-        again=again,
+        **{"not_kept": "", "again": "", **lost},
         saved=_saved(desk),
         is_known=batches.is_text_known(desk.published, view.batch),
     )

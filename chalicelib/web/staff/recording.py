@@ -32,6 +32,15 @@ from chalicelib.web.staff.decision_form import (
     read_decision,
 )
 from chalicelib.web.staff.entrance import Desk
+from chalicelib.web.staff.scans import (
+    NOTHING_LOST,
+    SCAN,
+    SCAN_LOST,
+    keep_scan,
+    not_kept,
+    take_scan,
+    with_scan,
+)
 from chalicelib.web.typed_fields import Fields, first, typed_again
 
 PAGE = "staff/record.html"
@@ -105,19 +114,24 @@ def _opened(desk: Desk, person: KnownPerson | None) -> Response:
 
 
 def _record(desk: Desk, person: KnownPerson | None) -> Response:
-    form = desk.form(PAGE)
+    form = desk.form(PAGE, SCAN)
     reader = Reader(desk.published, form.fields, desk.now)
     asked = asked_in_force(desk.portal, desk.published, reader)
     if first(form.fields, "show"):
         return _show(desk, person, asked, form.fields, reader.errors)
     known, subject = (person.known, person.id) if person else (NOTHING_KNOWN, None)
     taken = read_decision(reader, asked, subject, known)
-    faults: Sequence[FieldError] = reader.errors
+    scan, wrong = take_scan(form.raw)
+    faults: Sequence[FieldError] = [*reader.errors, *wrong]
     if not faults:
-        call = desk.call(taken, taken.contacts, idempotency_key=form.nonce)
+        proven = with_scan(taken, scan)
+        call = desk.call(proven, proven.contacts, idempotency_key=form.nonce)
         try:
             recorded = staff_decisions.record_decision(desk.portal, call)
-            return desk.go(f"recorded/{recorded.receipt.id}")
+            if keep_scan(desk, recorded.receipt, scan):
+                return desk.go(f"recorded/{recorded.receipt.id}")
+            lost = not_kept(form.fields, recorded.receipt)
+            return _show(desk, person, asked, form.fields, (), SCAN_LOST, lost)
         except InvalidBodyError as invalid:
             faults = faults_of(invalid)
         except SeveralPeopleError:
@@ -134,10 +148,12 @@ def _show(  # noqa: PLR0917 - whose form, about what, what was typed and what is
     fields: Fields,
     faults: Sequence[FieldError],
     status: int = HTTPStatus.OK,
+    lost: Mapping[str, Any] = NOTHING_LOST,
 ) -> Response:
     return desk.page(
         PAGE,
         status,
+        **lost,
         person=person,
         asked=asked,
         purposes=_by_purpose(asked),

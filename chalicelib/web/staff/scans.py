@@ -6,18 +6,22 @@ multipart/form-data and read by ``desk.form(page, SCAN)``. Then:
     scan, faults = take_scan(sent.raw)         # before anything is recorded
     decision = with_scan(decision, scan)       # its hash is part of what the receipt proves
     recorded = record_decision(...)
-    kept = keep_scan(desk, recorded.receipt, scan)
+    if not keep_scan(desk, recorded.receipt, scan):
+        ...                                    # the page again, 503, with `not_kept(...)` for it
 
-`keep_scan` tells whether the scan is kept; the receipt is, in any case.
+The receipt is kept in any case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
 
 from chalice.app import Response
 
 from chalicelib import log
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import Receipt, reference
 from chalicelib.domain.scans import ENDINGS, NoScanError, Scan, read_scan
 from chalicelib.domain.submission import FieldError
 from chalicelib.services import scans
@@ -26,9 +30,15 @@ from chalicelib.services.staff_decisions import StaffDecision
 from chalicelib.store.scans import ScansUnavailableError
 from chalicelib.web.responses import BinaryResponse
 from chalicelib.web.staff.entrance import Desk
+from chalicelib.web.typed_fields import Fields, first
 
 SCAN = "scan"
 """The name of the field."""
+
+SCAN_LOST = HTTPStatus.SERVICE_UNAVAILABLE
+"""The status of a page whose decision is recorded and whose scan could not be kept."""
+
+NOTHING_LOST: Mapping[str, Any] = MappingProxyType({})
 
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; sandbox; frame-ancestors 'none'"
 """What somebody uploaded runs nothing, sends nothing, and has no origin (CSP 3, `sandbox`)."""
@@ -65,6 +75,14 @@ def keep_scan(desk: Desk, receipt: Receipt, scan: Scan | None) -> bool:
         log.fault(error)
         return False
     return True
+
+
+def not_kept(fields: Fields, receipt: Receipt) -> Mapping[str, str]:
+    """Give what a page is shown with again whose decision is recorded and whose scan is not.
+
+    It has the token it was sent with: sent once more with the same file it is the same form.
+    """
+    return {"not_kept": reference(receipt.id), "again": first(fields, "state")}
 
 
 def scan_page(desk: Desk, subject: str, scan: str) -> Response:

@@ -1,7 +1,8 @@
 """The pages on which staff record that somebody withdraws."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from chalice.app import Response
 
@@ -17,6 +18,15 @@ from chalicelib.services.known_person import KnownPerson, open_person
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.web.staff.decision_form import CHANNELS, Reader, faults_of, read_withdrawal
 from chalicelib.web.staff.entrance import Desk
+from chalicelib.web.staff.scans import (
+    NOTHING_LOST,
+    SCAN,
+    SCAN_LOST,
+    keep_scan,
+    not_kept,
+    take_scan,
+    with_scan,
+)
 from chalicelib.web.typed_fields import Fields, typed_again
 
 PAGE = "staff/withdraw.html"
@@ -47,16 +57,20 @@ def _known(desk: Desk, subject: str) -> KnownPerson:
 
 
 def _withdraw(desk: Desk, person: KnownPerson | None) -> Response:
-    form = desk.form(PAGE)
+    form = desk.form(PAGE, SCAN)
     reader = Reader(desk.published, form.fields, desk.now)
     taken = read_withdrawal(reader, _ever_asked(desk), person.id if person else None)
-    faults: Sequence[FieldError] = reader.errors
+    scan, wrong = take_scan(form.raw)
+    faults: Sequence[FieldError] = [*reader.errors, *wrong]
     if not faults:
         lookup = desk.portal.directory.look_up(desk.clinic.id, taken.contacts, most=MANY)
-        call = desk.call(taken, lookup=lookup, idempotency_key=form.nonce)
+        call = desk.call(with_scan(taken, scan), lookup=lookup, idempotency_key=form.nonce)
         try:
             recorded = staff_decisions.record_withdrawal(desk.portal, call)
-            return desk.go(f"recorded/{recorded.receipt.id}")
+            if keep_scan(desk, recorded.receipt, scan):
+                return desk.go(f"recorded/{recorded.receipt.id}")
+            lost = not_kept(form.fields, recorded.receipt)
+            return _show(desk, person, form.fields, (), SCAN_LOST, lost)
         except InvalidBodyError as invalid:
             faults = faults_of(invalid)
         except UsedForAnotherBodyError:
@@ -64,12 +78,13 @@ def _withdraw(desk: Desk, person: KnownPerson | None) -> Response:
     return _show(desk, person, form.fields, faults, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def _show(
+def _show(  # noqa: PLR0917 - whose form, what was typed and what is wrong with it
     desk: Desk,
     person: KnownPerson | None,
     fields: Fields,
     faults: Sequence[FieldError],
     status: int = HTTPStatus.OK,
+    lost: Mapping[str, Any] = NOTHING_LOST,
 ) -> Response:
     """Show the form: of a person with what is left to stop, else with all that was ever asked."""
     ever = _ever_asked(desk).questions
@@ -77,6 +92,7 @@ def _show(
     return desk.page(
         PAGE,
         status,
+        **lost,
         person=person,
         questions=[ever[name] for name in (person.to_stop if person else ever)],
         statuses=person.statuses if person else {},

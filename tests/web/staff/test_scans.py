@@ -224,3 +224,41 @@ def test_without_a_bucket_no_file_is_asked_for(portal: RunningPortal) -> None:
     for asked in (lambda: wrong.read("x"), lambda: wrong.write("x", b"y")):
         with pytest.raises((ScansUnavailableError, UnknownScanError)):
             asked()
+
+
+@pytest.mark.parametrize("path", ["record", "withdraw"])
+def test_the_forms_for_one_person_take_a_scan_too(
+    portal: RunningPortal, desk_client: SignIn, path: str
+) -> None:
+    """Another file is refused there as well; where the scan is not kept the same page does it."""
+    program = portal.open_clinic()
+    desk = desk_client(program)
+    page = desk.get(f"/staff/{path}")
+    sent = {
+        **dict.fromkeys(("purpose", "decision.newsletter.email"), "yes"),
+        "channel": "paper",
+        "when": "day",
+        "day": "20.11.2026",
+        "form": "F-1",
+        "email": FORM["email"],
+        "name": "Anna Ozola",
+        "form_lang": "lv",
+        "shown": Page(page).fields.get("shown", ""),
+        "purpose": "newsletter.email",
+        "state": form_token(page, path),
+    }
+    refused = desk.send_with_file(path, sent, "scan", EVIL)
+    assert (refused.status, "#scan" in Page(refused).faults) == (422, True)
+    made = get_portal()
+    settings = made.settings
+    try:
+        object.__setattr__(made, "settings", settings._replace(scan_bucket=""))
+        lost = desk.send_with_file(path, sent, "scan", JPEG)
+    finally:
+        object.__setattr__(made, "settings", settings)
+    assert (lost.status, "its scan could not be kept" in Page(lost).words) == (503, True)
+    again = {**sent, "state": form_token(lost, path)}
+    assert desk.send_with_file(path, again, "scan", JPEG).status == 303
+    person = anna(portal, program.clinic)
+    assert person.version == 1
+    assert desk.get(address(person, JPEG)).body == JPEG
