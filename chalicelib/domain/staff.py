@@ -122,6 +122,8 @@ class StaffMember:
     ended_at: Instant | None = None
     """Since when they may nothing any more."""
     passkeys: tuple[Passkey, ...] = ()
+    invitation: str = ""
+    """The hash of the invitation that can be taken up: the latest alone."""
     account: str = ""
     """Who they are at the clinic's own sign-in (a hash of issuer and subject), where it has one."""
 

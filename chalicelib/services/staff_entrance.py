@@ -110,7 +110,8 @@ def join(
     purpose = for_invitation(secret)
     challenge = passkeys.spend_challenge(portal, purpose, proof.challenge, now)
     made = passkeys.registered(proof.party, challenge, proof.answer, label=label, now=now)
-    joined = replace(member, passkeys=(replace(made, used_on=now[:10]),))
+    first = replace(made, used_on=now[:10])
+    joined = replace(member, passkeys=(first,), invitation="")
     line = audit.line(member.clinic, member.id, "staff/join", now, [])
     before = staff_sessions.open_sessions(portal, member.clinic, member.id, now)
     try:

@@ -9,6 +9,7 @@ from chalicelib.domain.staff import (
     Invitation,
     Role,
     StaffMember,
+    digest,
     new_member_id,
     new_secret,
 )
@@ -44,9 +45,18 @@ def invite(
 
     Raises InvitedAlreadyError where the form with this nonce was sent before.
     """
-    made_id = new_member_id(nonce)
-    made = StaffMember(made_id, clinic, name, role, lang, created_at=now, invited_by=by)
-    secret, invitation = _invitation(made, now)
+    secret = new_secret()
+    made = StaffMember(
+        new_member_id(nonce),
+        clinic,
+        name,
+        role,
+        lang,
+        created_at=now,
+        invited_by=by,
+        invitation=digest(secret),
+    )
+    invitation = _invitation(made, now)
     line = audit.line(clinic, by, "staff/invite", now, [], about=made.id)
     try:
         table.write([staff.new_member(made), staff.new_invitation(secret, invitation), line])
@@ -56,26 +66,33 @@ def invite(
 
 
 def invite_again(table: Table, clinic: str, member_id: str, *, by: str, now: Instant) -> str:
-    """Give a new invitation to somebody who lost their passkeys.
+    """Give a new invitation to somebody who lost their passkeys; those before are over.
 
-    Raises NotFoundError where nobody has this id, or their access has ended.
+    Raises NotFoundError where nobody has this id, or their access has ended; ConcurrentWriteError.
     """
-    member = staff.member(table, clinic, member_id)
-    if member is None or not member.is_active:
-        raise NotFoundError
-    secret, invitation = _invitation(member, now)
-    line = audit.line(clinic, by, "staff/invite", now, [], about=member_id)
-    table.write([staff.new_invitation(secret, invitation), line])
-    return secret
+    for _ in range(TRIES):
+        before = staff.member(table, clinic, member_id)
+        if before is None or not before.is_active:
+            raise NotFoundError
+        secret = new_secret()
+        after = replace(before, invitation=digest(secret))
+        made = staff.new_invitation(secret, _invitation(after, now))
+        line = audit.line(clinic, by, "staff/invite", now, [], about=member_id)
+        try:
+            table.write([staff.changed_member(before, after), made, line])
+        except ConflictError:
+            continue
+        return secret
+    raise ConcurrentWriteError
 
 
 def find_invitation(table: Table, secret: str, now: Instant) -> tuple[Invitation, StaffMember]:
-    """Give an open invitation and whom it is for; raise NotFoundError."""
+    """Give an open invitation and whom it is for, the latest alone; raise NotFoundError."""
     invitation = staff.invitation(table, secret)
     if invitation is None or not invitation.is_open(now):
         raise NotFoundError
     member = staff.member(table, invitation.clinic, invitation.member)
-    if member is None or not member.is_active:
+    if member is None or not member.is_active or member.invitation != digest(secret):
         raise NotFoundError
     return invitation, member
 
@@ -129,6 +146,6 @@ def _require_another(table: Table, member: StaffMember) -> None:
         raise LastAdministratorError
 
 
-def _invitation(member: StaffMember, now: Instant) -> tuple[str, Invitation]:
+def _invitation(member: StaffMember, now: Instant) -> Invitation:
     expires_at = instant(moment(now) + INVITATION_LIFETIME)
-    return new_secret(), Invitation(member.clinic, member.id, expires_at)
+    return Invitation(member.clinic, member.id, expires_at)

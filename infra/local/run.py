@@ -222,9 +222,9 @@ def _show(base_url: str, desks: dict[str, dict[str, str]], mailbox_url: str) -> 
     _say(
         "The clinics' desks (each link signs in once, within a day; other roles: .local/demo.json):"
     )
-    for links in desks.values():
+    for clinic, links in desks.items():
         for role in ("reception", "administrator"):
-            _say(f"  {role:13}  {links[role]}")
+            _say(f"  {clinic}, {role}: {links[role]}")
     _say(f"What it sends, in a mailbox: {mailbox_url}")
     _say("API keys of the clinics:   .local/keys.json   (all addresses: .local/demo.json)")
     _say("Log of the functions:      tail -f .local/portal.log")

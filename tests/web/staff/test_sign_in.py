@@ -169,6 +169,18 @@ def test_a_new_invitation_begins_anew(portal: RunningPortal) -> None:
     assert lost.press("/staff/sign-in").status == 422
 
 
+def test_of_several_invitations_the_latest_alone_is_good(portal: RunningPortal) -> None:
+    """One that went astray is over when another is made, and stays so."""
+    program = portal.open_clinic()
+    member, astray = invited(portal, program.clinic)
+    secret = staff_members.invite_again(
+        portal.table, program.clinic, member, by="operator", now=portal.in_process.clock()
+    )
+    assert PasskeyBrowser().get(astray).status == 404
+    assert PasskeyBrowser().press(f"/staff/invitations/{secret}").status == 303
+    assert PasskeyBrowser().get(astray).status == 404
+
+
 def test_what_matters_asks_again_and_leads_back(portal: RunningPortal) -> None:
     """A laptop that was left open for ten minutes makes no passkey for whoever sits down."""
     program = portal.open_clinic()
