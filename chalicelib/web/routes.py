@@ -159,6 +159,19 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/counters.csv": StaffPlace("staff.counters:download_counters", ("stats:read",)),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
     "POST /staff/sign-out": StaffPlace("staff.sessions:sign_out"),
+    "GET /staff/worklists/{name}": StaffPlace("staff.worklists:worklist_page"),
+    "POST /staff/worklists/{name}": StaffPlace("staff.worklists:do_one"),
+    "GET /staff/notices": StaffPlace("staff.notices:list_page", ("notices:read",)),
+    "POST /staff/notices": StaffPlace("staff.notices:draft", ("notices:write",)),
+    "GET /staff/notices/{version}": StaffPlace("staff.notices:version_page", ("notices:read",)),
+    "POST /staff/notices/{version}": StaffPlace("staff.notices:approve", ("notices:approve",)),
+    "GET /staff/notices/{version}/preview": StaffPlace("staff.notices:preview", ("notices:read",)),
+    "GET /staff/notices/{version}/publish": StaffPlace(
+        "staff.notices:publish_page", ("notices:write",), fresh=True
+    ),
+    "POST /staff/notices/{version}/publish": StaffPlace(
+        "staff.notices:publish", ("notices:write",), fresh=True
+    ),
     "GET /staff/sessions": StaffPlace("staff.sessions:sessions_page"),
     "POST /staff/sessions": StaffPlace("staff.sessions:end_sessions"),
     "GET /staff/again": StaffPlace("staff.sign_in:again_page"),

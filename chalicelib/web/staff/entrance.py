@@ -72,6 +72,14 @@ class StaleFormError(RejectedError):
     """A form whose page was open for too long, or of another session or page. Nothing was stored."""
 
 
+class OtherRoleError(RejectedError):
+    """Somebody's role does not open this: one of these scopes does."""
+
+    def __init__(self, *scopes: str) -> None:
+        super().__init__(*scopes)
+        self.scopes = scopes
+
+
 class StaffForm(NamedTuple):
     """A form of the desk whose token was checked."""
 
@@ -314,6 +322,9 @@ def _page_for(request: Request, desk: Desk | None, error: Exception) -> Response
     match error:
         case StaleFormError():
             return _error_page(request, desk, "stale", HTTPStatus.CONFLICT)
+        case OtherRoleError():
+            roles = roles_with(*error.scopes)
+            return _error_page(request, desk, "role", HTTPStatus.FORBIDDEN, roles=roles)
         case TooManyError():
             status = HTTPStatus.TOO_MANY_REQUESTS
             headers = retry_after(error)
