@@ -78,6 +78,25 @@ def test_nobody_is_said_so_and_what_was_typed_is_kept(
         assert page.fields["who"] == who
 
 
+@pytest.mark.parametrize(
+    ("who", "field"),
+    [("new@example.org", "email"), ("26 765 432", "phone"), ("K-99", "patient_ref")],
+)
+def test_what_was_typed_goes_along_to_the_form_of_somebody_new(
+    portal: RunningPortal, desk_client: SignIn, who: str, field: str
+) -> None:
+    """By POST: the form is shown with it filled in, and nothing is recorded."""
+    program = portal.open_clinic()
+    desk = desk_client(program)
+    nobody = Page(desk.submit("find", {"who": who}))
+    assert nobody.fields[field] == who
+    sent = {name: nobody.fields[name] for name in ("show", "when", field)}
+    form = desk.submit("record", sent)
+    assert form.status == 200
+    assert Page(form).fields[field] == who
+    assert desk_client(program, "reader").submit("find", {"who": who}).status == 200
+
+
 def test_an_empty_field_is_a_fault_and_no_look_up(
     portal: RunningPortal, desk_client: SignIn
 ) -> None:

@@ -95,6 +95,25 @@ def test_nobody_and_the_other_clinics_person_are_not_found(
             assert desk.get(f"/staff/people/{person}/looked").status == 404
 
 
+def test_the_history_is_paged_and_any_number_in_the_address_gives_a_page(
+    portal: RunningPortal, desk_client: SignIn
+) -> None:
+    """Twenty receipts at a time; the link of each page leads to the next."""
+    program = portal.open_clinic()
+    for number in range(25):
+        said = {"newsletter.email": "yes" if number % 2 else "no"}
+        receipt = record(program, ANNA, decisions=said)
+    desk, card = desk_client(program), f"/staff/people/{receipt['subject']}"
+    first = desk.get(card)
+    assert first.text.count("<article>") == 20
+    assert f"/api{card}?before=6#history" in Page(first).links
+    second = desk.get(f"{card}?before=6")
+    assert second.text.count("<article>") == 5
+    assert f"/api{card}#history" in Page(second).links
+    for given in ("", "x", "-1", "0", "9" * 40, "٣", "%00"):
+        assert desk.get(f"{card}?before={given}").text.count("<article>") == 20, given
+
+
 def test_a_receipt_is_handed_out_in_every_format(
     portal: RunningPortal, desk_client: SignIn
 ) -> None:
