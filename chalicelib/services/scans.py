@@ -7,6 +7,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.scans import KeptScan, Scan, media_type_of
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, Body, EmptyBody
+from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.store import scans
 from chalicelib.store.people import find_people
 from chalicelib.store.scans import ScanFiles, UnknownScanError
@@ -55,15 +56,16 @@ def list_scans(portal: Portal, clinic: str, subject: str) -> list[KeptScan]:
 def open_scan(
     portal: Portal, call: AuthorizedCall[EmptyBody], subject: str, scan: str
 ) -> OpenedScan:
-    """Give a scan of a person to show; raise NotFoundError, ScansUnavailableError.
+    """Give a scan of a person to show; raise NotFoundError, ScansUnavailableError, TooManyError.
 
-    Who opens it is in the audit before anything is read.
+    Who opens it is in the audit before anything is read. It is a look-up like any other: nobody
+    opens all scans of a clinic one by one.
     """
     person = find_people(portal.table, call.clinic, [subject]).get(subject)
     if person is None:
         raise UnknownScanError
     kept = scans.find(portal.table, call.clinic, subject, scan)
-    portal.table.put_new(call.audit("scans", [person], kept.receipt, about=kept.id))
+    take_look_up(portal, call, call.audit("scans", [person], kept.receipt, about=kept.id))
     key = portal.clinics.key(call.clinic)
     content = scans.read(_files(portal), key, person, kept.id)
     return OpenedScan(content, media_type_of(content), kept)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.rate_limits import STAFF_LOOK_UPS
 from chalicelib.domain.scans import MAX_SCAN
 from chalicelib.domain.subjects import Subject
 from chalicelib.jobs.catch_up import clear_erased
@@ -262,3 +263,15 @@ def test_the_forms_for_one_person_take_a_scan_too(
     person = anna(portal, program.clinic)
     assert person.version == 1
     assert desk.get(address(person, JPEG)).body == JPEG
+
+
+def test_nobody_opens_all_scans_of_a_clinic_one_by_one(
+    portal: RunningPortal, desk_client: SignIn
+) -> None:
+    """A stolen session comes to an end of what it may look up."""
+    program = portal.open_clinic()
+    desk = desk_client(program)
+    entered(desk, begin(desk), PNG)
+    place = address(anna(portal, program.clinic), PNG)
+    answers = [desk.get(place).status for _ in range(STAFF_LOOK_UPS.burst + 2)]
+    assert (answers[0], answers[-1]) == (200, 429)
