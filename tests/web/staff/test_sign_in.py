@@ -217,4 +217,4 @@ def test_the_pages_allow_their_own_script_and_no_other(portal: RunningPortal) ->
     assert "script-src 'sha256-" in policy
     assert "unsafe" not in policy
     assert "This page needs JavaScript" in answer.text
-    assert len(answer.body) < 25_000
+    assert len(answer.body) < 40_000
