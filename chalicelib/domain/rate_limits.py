@@ -97,9 +97,10 @@ AGAIN = RateLimit(burst=1, interval=60_000)
 AGAIN_A_DAY = RateLimit(burst=4, interval=21_600_000)
 """The same over a day: four at once, and one more every six hours."""
 
-STAFF_LOOK_UPS = RateLimit(burst=60, interval=20_000)
-"""Look-ups of people by one member of staff: a busy reception has room, a stolen session reads a
-few dozen records before somebody is told."""
+STAFF_LOOK_UPS = RateLimit(burst=120, interval=10_000)
+"""Look-ups of people by one member of staff: to find somebody and open the card are two, to record
+for them two more. A busy reception has room; a stolen session reads sixty records before somebody
+is told."""
 
 SHARDS = 16
 """Over how many items a clinic's bucket is spread, so that no item takes every write."""

@@ -7,6 +7,7 @@ from chalice.app import Response
 from chalicelib.presentation.i18n import format_day, format_time
 from chalicelib.services import look_up_limits, worklists
 from chalicelib.services.authorized_call import EmptyBody
+from chalicelib.services.doers import find_doers
 from chalicelib.services.worklist_rows import ListCount
 from chalicelib.web.staff.entrance import Desk
 
@@ -28,9 +29,15 @@ def home(desk: Desk) -> Response:
     open_ones = {name: _card(desk, each) for name, each in counts.items() if not each.is_empty}
     alerts: list[dict[str, Any]] = []
     if desk.may(ALERTED):
+        told = look_up_limits.alerts(desk.portal.table, desk.clinic.id)
+        who = find_doers(desk.portal.table, desk.clinic.id, {each.about for each in told})
         alerts = [
-            {"kind": each.kind, "at": _when(desk, each.at)}
-            for each in look_up_limits.alerts(desk.portal.table, desk.clinic.id)
+            {
+                "kind": each.kind,
+                "at": _when(desk, each.at),
+                "name": who[each.about].name if each.about in who else "",
+            }
+            for each in told
         ]
     return desk.page(
         PAGE,

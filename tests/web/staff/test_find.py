@@ -173,3 +173,8 @@ def test_very_many_look_ups_are_refused_with_the_minutes_to_wait(
     assert "retry-after" in answers[-1].headers
     assert desk_client(program, name="Maija").get(card).status == 200
     assert dialled(ANNA["phone"]) not in answers[-1].text
+    told = desk_client(program, "administrator", name="Rūta").open("").words
+    assert "looked up more people than one person does" in told
+    assert "It was: Ilze Kalniņa" in told
+    elsewhere = desk_client(portal.open_clinic(), "administrator", name="Rūta").open("").words
+    assert "looked up more people" not in elsewhere
