@@ -79,6 +79,18 @@ URL_FAULTS: Mapping[str, str] = {
 """What may be wrong with an address, by name, as the API says it."""
 
 
+class UnreachableError(Exception):
+    """There was no answer that could be read; says in one word why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer that was read whole."""
+
+    status: int
+    content: bytes
+
+
 def fault_of_url(url: str, *, loopback: bool) -> str | None:
     """Name what is wrong with an address that is to be called (`URL_FAULTS`); None where it is fine.
 
@@ -142,28 +154,59 @@ class WebhookTransport:
 
     def post(self, url: str, content: str, headers: Mapping[str, str]) -> TryResult:
         """Send one try and tell what came of it; raises nothing."""
+        try:
+            connection, target, host = self._way_to(url)
+        except UnreachableError as error:
+            return TryResult(error=str(error))
+        sent = {
+            "Host": host,
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            **headers,
+        }
+        try:
+            status, answered, _ = self._ask(connection, "POST", target, content.encode(), sent)
+        except UnreachableError as error:
+            return TryResult(error=str(error))
+        return TryResult(status, retry_after=_retry_after(answered.get("Retry-After")))
+
+    def fetch(
+        self,
+        url: str,
+        most: int,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """Read what stands at an address, or what is answered to `content`; no redirect is followed.
+
+        Raises UnreachableError, also where the answer has more than `most` bytes.
+        """
+        connection, target, host = self._way_to(url)
+        sent = {"Host": host, "User-Agent": USER_AGENT, **(headers or {})}
+        method = "GET" if content is None else "POST"
+        status, _, answered = self._ask(connection, method, target, content, sent, most)
+        return Fetched(status, answered)
+
+    def _way_to(self, url: str) -> tuple[HTTPConnection, str, str]:
+        """Give a connection to a checked address, the target there, and the host's name.
+
+        Raises UnreachableError.
+        """
         if fault_of_url(url, loopback=self._loopback):
-            return TryResult(error="address")
+            raise UnreachableError("address")
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (HTTPS_PORT if parts.scheme == "https" else 80)
         try:
             addresses = self._look_up(host, port)
         except (OSError, UnicodeError):
-            return TryResult(error="name")
+            raise UnreachableError("name") from None
         if not addresses or not all(map(self._may_be_called, addresses)):
-            return TryResult(error="not public")
+            raise UnreachableError("not public")
         # What the portal runs on may have no IPv6.
         address = min(addresses, key=lambda each: ":" in each)
-        connection = self._connection(parts.scheme, address, host, port)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        sent = {
-            "Host": parts.netloc,
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            **headers,
-        }
-        return self._ask(connection, target, content, sent)
+        return self._connection(parts.scheme, address, host, port), target, parts.netloc
 
     def _may_be_called(self, address: str) -> bool:
         if is_public(address):
@@ -184,10 +227,20 @@ class WebhookTransport:
             server_hostname=host,
         )
 
-    def _ask(
-        self, connection: HTTPConnection, target: str, content: str, headers: Mapping[str, str]
-    ) -> TryResult:
-        """Send a request and read its status, in all within the time of one try."""
+    def _ask(  # noqa: PLR0917 - a request has these parts
+        self,
+        connection: HTTPConnection,
+        method: str,
+        target: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        most: int | None = None,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request and read its answer, in all within the time of one try.
+
+        With `most` it is read whole, and has no more bytes; without, only its status counts. Raises
+        UnreachableError.
+        """
         over = threading.Event()
         deadline = threading.Timer(self._seconds, _hang_up, (connection, over))
         deadline.daemon = True
@@ -195,29 +248,31 @@ class WebhookTransport:
         try:
             _connect(connection, over)
             connection.request(
-                "POST",
-                target,
-                content.encode(),
-                headers,
-                preload_content=False,
-                decode_content=False,
+                method, target, content, headers, preload_content=False, decode_content=False
             )
             answer = connection.getresponse()
-            status, retry_after = answer.status, _retry_after(answer.headers.get("Retry-After"))
-            with suppress(HTTPError, OSError):
-                answer.read(MOST_READ)
+            if most is not None:
+                read = answer.read(most + 1)
+            else:
+                read = b""
+                with suppress(HTTPError, OSError):
+                    answer.read(MOST_READ)
         except ssl.SSLError:
-            return TryResult(error="timeout" if over.is_set() else "tls")
+            raise UnreachableError("timeout" if over.is_set() else "tls") from None
         except TimeoutError:
-            return TryResult(error="timeout")
+            raise UnreachableError("timeout") from None
         except (HTTPError, OSError, ValueError) as error:
-            return TryResult(error=_word_for(error, over))
+            raise UnreachableError(_word_for(error, over)) from None
         except Exception:  # noqa: BLE001 - http.client's own, for an answer that is none
-            return TryResult(error="timeout" if over.is_set() else "answer")
+            raise UnreachableError("timeout" if over.is_set() else "answer") from None
         finally:
             deadline.cancel()
             connection.close()
-        return TryResult(status, retry_after=retry_after)
+        if most is not None and over.is_set():
+            raise UnreachableError("timeout")
+        if most is not None and len(read) > most:
+            raise UnreachableError("too long")
+        return answer.status, answer.headers, read
 
 
 def _connect(connection: HTTPConnection, over: threading.Event) -> None:

@@ -76,7 +76,7 @@ def sign_in(portal: Portal, proof: Proof, now: Instant) -> tuple[StaffMember, st
     Raises TooManyError, StaleChallengeError, and PasskeyRefusedError alike for a passkey that
     nobody has, one that was removed, somebody whose access has ended, and a wrong answer.
     """
-    _count(portal, proof.network, now)
+    count_try(portal, proof.network, now)
     challenge = passkeys.spend_challenge(portal, for_sign_in(), proof.challenge, now)
     try:
         member = _proved(portal, proof, challenge, None, now)
@@ -90,7 +90,7 @@ def prove_again(
     portal: Portal, member: StaffMember, session: StaffSession, proof: Proof, now: Instant
 ) -> None:
     """Note that who is signed in proved it anew, by one of their passkeys. Errors as `sign_in`."""
-    _count(portal, proof.network, now)
+    count_try(portal, proof.network, now)
     purpose = for_session(session, "again")
     challenge = passkeys.spend_challenge(portal, purpose, proof.challenge, now)
     _proved(portal, proof, challenge, member, now)
@@ -105,7 +105,7 @@ def join(
     Raises NotFoundError where it is over or was taken up, TooManyError, StaleChallengeError,
     PasskeyRefusedError.
     """
-    _count(portal, proof.network, now)
+    count_try(portal, proof.network, now)
     invitation, member = find_invitation(portal.table, secret, now)
     purpose = for_invitation(secret)
     challenge = passkeys.spend_challenge(portal, purpose, proof.challenge, now)
@@ -144,6 +144,8 @@ def add_passkey(
 
     Raises StaleChallengeError, PasskeyRefusedError, TooManyPasskeysError, ConcurrentWriteError.
     """
+    if member.account:
+        raise PasskeyRefusedError("comes by the clinic's own accounts")
     purpose = for_session(session, "add")
     challenge = passkeys.spend_challenge(portal, purpose, proof.challenge, now)
     made = passkeys.registered(proof.party, challenge, proof.answer, label=label, now=now)
@@ -192,7 +194,8 @@ def _proved(
     named = passkeys.passkey_named(proof.answer)
     for _ in range(TRIES):
         member = staff.owner_of_passkey(portal.table, named)
-        if member is None or not member.is_active:
+        if member is None or not member.is_active or member.account:
+            # Who comes by the clinic's own accounts comes by these alone: they end with the job.
             raise PasskeyRefusedError("nobody's")
         if expected is not None and member.id != expected.id:
             raise PasskeyRefusedError("another member's")
@@ -220,7 +223,7 @@ def _read(portal: Portal, member: StaffMember) -> StaffMember:
     return found
 
 
-def _count(portal: Portal, network: str, now: Instant) -> None:
+def count_try(portal: Portal, network: str, now: Instant) -> None:
     """Count a try to get in. Raises TooManyError, ContendedError; nothing is read before."""
     key = portal.clinics.portal_key()
     if key is None:  # the challenge could not be signed either

@@ -68,11 +68,12 @@ def invite(
 def invite_again(table: Table, clinic: str, member_id: str, *, by: str, now: Instant) -> str:
     """Give a new invitation to somebody who lost their passkeys; those before are over.
 
-    Raises NotFoundError where nobody has this id, or their access has ended; ConcurrentWriteError.
+    Raises NotFoundError where nobody has this id, their access has ended, or they come by the
+    clinic's own accounts; ConcurrentWriteError.
     """
     for _ in range(TRIES):
         before = staff.member(table, clinic, member_id)
-        if before is None or not before.is_active:
+        if before is None or not before.is_active or before.account:
             raise NotFoundError
         secret = new_secret()
         after = replace(before, invitation=digest(secret))

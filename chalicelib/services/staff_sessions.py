@@ -33,10 +33,17 @@ class SignedIn(NamedTuple):
     published: Published
 
 
-def begin(portal: Portal, member: StaffMember, agent: str, now: Instant) -> str:
+def begin(
+    portal: Portal,
+    member: StaffMember,
+    agent: str,
+    now: Instant,
+    proven_at: Instant | None = None,
+) -> str:
     """Begin a session of somebody who just proved who they are, and give its secret.
 
-    Raises NotFoundError where their access has ended.
+    `proven_at` is when they did, where that was not just now. Raises NotFoundError where their
+    access has ended.
     """
     if not member.is_active:
         raise NotFoundError
@@ -46,7 +53,7 @@ def begin(portal: Portal, member: StaffMember, agent: str, now: Instant) -> str:
         clinic=member.clinic,
         member=member.id,
         begun_at=now,
-        proven_at=now,
+        proven_at=proven_at or now,
         agent=agent[:AGENT_LENGTH],
     )
     line = audit.line(member.clinic, member.id, "staff/sign-in", now, [])

@@ -93,6 +93,16 @@ def passkey_key(digest: str) -> Key:
     return Key(f"STAFF#{digest}", "PASSKEY")
 
 
+def account_key(digest: str) -> Key:
+    """Whose an account of the clinic's own sign-in is, by a hash of clinic, issuer and subject."""
+    return Key(f"STAFF#{digest}", "ACCOUNT")
+
+
+def sign_in_provider_key(clinic: str) -> Key:
+    """Where a clinic's own accounts sign in, with the portal's sealed secret there."""
+    return Key(f"CLINIC#{clinic}#STAFF#MEMBERS", "PROVIDER")
+
+
 def spent_challenge_key(digest: str) -> Key:
     """The mark of a passkey's challenge that was answered, by the SHA-256 of the challenge."""
     return Key(f"STAFF#{digest}", "CHALLENGE")

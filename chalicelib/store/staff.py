@@ -18,6 +18,7 @@ from chalicelib.domain.staff import (
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     Key,
+    account_key,
     invitation_key,
     listed_session_key,
     passkey_key,
@@ -108,6 +109,21 @@ def owner_of_passkey(table: Table, passkey_id: str) -> StaffMember | None:
     if owner is None or passkey_id not in {each.id for each in owner.passkeys}:
         return None
     return owner
+
+
+def new_account(of: StaffMember) -> Put:
+    """Give the write by which an account of the clinic's own sign-in leads to its owner."""
+    return Put(account_key(of.account), {"body": f"{of.clinic} {of.id}"})
+
+
+def owner_of_account(table: Table, account: str) -> StaffMember | None:
+    """Give whose an account is, also somebody whose access ended. Two round trips."""
+    key = account_key(account)
+    found = table.get([key]).get(key)
+    if found is None:
+        return None
+    clinic, _, member_id = (found.body or "").partition(" ")
+    return member(table, clinic, member_id)
 
 
 def new_session(session: StaffSession) -> list[Write]:

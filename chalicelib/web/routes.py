@@ -269,6 +269,8 @@ STAFF: Mapping[str, StaffPlace] = {
 STAFF_ENTRANCE: Mapping[str, str] = {
     "GET /staff/sign-in": "staff.sign_in:sign_in_page",
     "POST /staff/sign-in": "staff.sign_in:sign_in",
+    "GET /staff/oidc/callback": "staff.account:come_back",
+    "GET /staff/oidc/{clinic}": "staff.account:go_to_provider",
     "GET /staff/invitations/{token}": "staff.invitations:invitation_page",
     "POST /staff/invitations/{token}": "staff.invitations:take_up",
 }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal, get_portal
-from chalicelib.store import outbox, people, publications, webhooks
+from chalicelib.store import outbox, people, publications, sign_in_providers, webhooks
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
 from chalicelib.store.keys import Key, clinic_key, personal_data_key
@@ -107,6 +107,8 @@ def reencrypt(portal: Portal, clinic: str, after: str = "") -> Iterator[Progress
             name = (waiting.entry.subject, salt, waiting.encrypted_as)
             _reencrypt_value(portal.table, key, name, (place, waiting.encrypted), done)
     for place, encrypted, name in publications.encrypted_values(portal.table, clinic):
+        _reencrypt_value(portal.table, key, name, (place, encrypted), done)
+    for place, encrypted, name in sign_in_providers.encrypted_values(portal.table, clinic):
         _reencrypt_value(portal.table, key, name, (place, encrypted), done)
     for place, encrypted, name in webhooks.encrypted_values(portal.table, clinic):
         _reencrypt_value(portal.table, key, name, (place, encrypted), done)

@@ -3,25 +3,35 @@
 consent operator staff invite riga-aesthetics --name "Inese Kalniņa" --role administrator
 consent operator staff list riga-aesthetics
 consent operator staff end riga-aesthetics staff_0123456789ab
+consent operator staff accounts riga-aesthetics --issuer https://login.example.org/realms/clinic
+    --client-id consent-desk --group sg-reception=reception --group sg-it=administrator
 
 The first administrator is invited so; the others they invite themselves.
 """
 
 import argparse
+import getpass
+import os
+import secrets
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.one_line import one_line
+from chalicelib.domain.sign_in_providers import SignInProvider
 from chalicelib.domain.staff import INVITATION_LIFETIME, Role, StaffMember
+from chalicelib.messages.webhook_transport import URL_FAULTS, fault_of_url
 from chalicelib.portal import get_portal, system_clock
 from chalicelib.services import staff_members
 from chalicelib.services.passkeys import own_address
 from chalicelib.services.staff_members import OPERATOR, LastAdministratorError
-from chalicelib.store import staff
+from chalicelib.store import sign_in_providers, staff
 from chalicelib.store.table import Table
 from infra.operator.arguments import Commands, add_clinic, add_command, add_group, require_clinic
 from infra.operator.cli.errors import CommandError
+
+SECRET = "OIDC_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+"""The variable that may hold the secret; on the command line others could read it."""
 
 _HOURS = INVITATION_LIFETIME.total_seconds() // 3600
 
@@ -34,6 +44,7 @@ def add_to(commands: Commands) -> None:
     command = add_command(group, "end", "end somebody's access at once", _end)
     add_clinic(command)
     command.add_argument("member", help="the person's id, as `staff list` shows it")
+    _add_accounts(group)
 
 
 def _add_invite(group: Commands) -> None:
@@ -57,6 +68,25 @@ def _add_invite(group: Commands) -> None:
         metavar="ADDRESS",
         help="the portal's address, such as https://consent.example.org/api; default: PUBLIC_URL",
     )
+
+
+def _add_accounts(group: Commands) -> None:
+    purpose = "let people sign in with the clinic's own accounts (OpenID Connect)"
+    command = add_command(group, "accounts", purpose, _accounts)
+    add_clinic(command)
+    command.add_argument("--issuer", help="the provider's issuer, exactly as it names itself")
+    command.add_argument("--client-id", help="what the portal is called there")
+    command.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="GROUP=ROLE",
+        help="which group has which role; the first that somebody is in counts",
+    )
+    command.add_argument(
+        "--claim", default="groups", help="the claim that names the groups; default: groups"
+    )
+    command.add_argument("--off", action="store_true", help="let nobody sign in so any more")
 
 
 def link_of(secret: str, base_url: str) -> str:
@@ -119,3 +149,44 @@ def _end(arguments: argparse.Namespace) -> None:
         reason = f"{arguments.member} is the only administrator of {arguments.clinic}"
         raise CommandError(f"{reason}: invite another one first.") from None
     print(f"The access of {arguments.member} is ended.")
+
+
+def _accounts(arguments: argparse.Namespace) -> None:
+    portal, clinic = get_portal(), arguments.clinic
+    require_clinic(portal.table, clinic)
+    if arguments.off:
+        sign_in_providers.remove(portal.table, clinic)
+        print(f"Accounts of {clinic} sign in no more. `staff end` ends who is there.")
+        return
+    provider = _provider(arguments, loopback=portal.settings.webhooks_to_loopback)
+    secret = os.environ.get(SECRET) or getpass.getpass("The client's secret: ")
+    if not secret.strip():
+        raise CommandError(f"The client's secret is asked for, or stands in {SECRET}.")
+    sign_in_providers.keep(portal.table, portal.clinics.key(clinic), provider, secret.strip())
+    base_url = portal.settings.public_url or "https://…"
+    print(f"People of {clinic} sign in at {own_address(base_url)}/staff/oidc/{clinic}.")
+    print(f"Register there as the redirect URI: {own_address(base_url)}/staff/oidc/callback")
+
+
+def _provider(arguments: argparse.Namespace, *, loopback: bool) -> SignInProvider:
+    """Read what names a provider; raise CommandError."""
+    if not (arguments.issuer and arguments.client_id and arguments.group):
+        raise CommandError("Name --issuer, --client-id and at least one --group, or --off.")
+    if fault := fault_of_url(arguments.issuer, loopback=loopback):
+        raise CommandError(f"--issuer: {URL_FAULTS[fault]}")
+    groups = []
+    for each in arguments.group:
+        name, _, role = each.rpartition("=")
+        if not name or role not in set(Role):
+            roles = ", ".join(Role)
+            raise CommandError(f"--group {each}: say GROUP=ROLE; roles are {roles}.")
+        groups.append((name, Role(role)))
+    return SignInProvider(
+        clinic=arguments.clinic,
+        issuer=arguments.issuer,
+        client_id=arguments.client_id,
+        groups=tuple(groups),
+        claim=arguments.claim,
+        salt=secrets.token_hex(16),
+        made_at=system_clock(),
+    )

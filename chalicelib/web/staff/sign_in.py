@@ -1,5 +1,6 @@
 """Signing in to the desk by a passkey, and proving again who one is."""
 
+import re
 from http import HTTPStatus
 
 from chalice.app import Request, Response
@@ -51,16 +52,28 @@ def sign_in(request: Request) -> Response:
         return _page(request, wanted, "refused")
     except TooManyError as error:
         return _page(request, wanted, "too_many", error)
-    before = staff_sessions.find(portal, session_secret(request), now)
-    if before is not None:
-        session = before.session
-        staff_sessions.end(portal, session.digest, before.member, before.member.id, now)
+    end_before(request)
     answer = see_other(f"{mount(request)}/staff/{local_path(wanted)}".rstrip("/"))
     return signed_in(answer, session_cookie(secret))
 
 
+def end_before(request: Request) -> None:
+    """End the session that a browser had before it got another one."""
+    portal = get_portal()
+    now = portal.clock()
+    before = staff_sessions.find(portal, session_secret(request), now)
+    if before is not None:
+        session = before.session
+        staff_sessions.end(portal, session.digest, before.member, before.member.id, now)
+
+
 def again_page(desk: Desk) -> Response:
-    """Ask who is signed in to prove it, before something that matters."""
+    """Ask who is signed in to prove it, before something that matters.
+
+    Who came by the clinic's own sign-in proves it there.
+    """
+    if desk.member.account:
+        return desk.go(f"oidc/{desk.clinic.id}", again="yes", next=local_path(desk.query("next")))
     return _again(desk, desk.query("next"))
 
 
@@ -76,6 +89,11 @@ def again(desk: Desk) -> Response:
     except PasskeyRefusedError:
         return _again(desk, wanted, "refused")
     return desk.go(local_path(wanted))
+
+
+def own_clinic(named: str | None) -> str:
+    """Give the clinic that an address names, for the link to its own sign-in; "" for none."""
+    return named if named and re.fullmatch(r"[a-z0-9-]{1,64}", named) else ""
 
 
 def _again(desk: Desk, wanted: str | None, wrong: str = "") -> Response:
@@ -113,6 +131,7 @@ def _page(
         asking=asking(request, "get", ceremony, "sign-in"),
         next=local_path(wanted),
         out=query(request, "out") == "yes",
+        own=own_clinic(query(request, "clinic")),
         wrong=wrong,
         minutes=wait.minutes if wait else 0,
     )
