@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from chalicelib.domain.errors import ServiceUnavailableError
+
 SECONDS = 15.0
 """How long one try takes at most, from the connection to the last byte that is read."""
 
@@ -79,7 +81,7 @@ URL_FAULTS: Mapping[str, str] = {
 """What may be wrong with an address, by name, as the API says it."""
 
 
-class UnreachableError(Exception):
+class UnreachableError(ServiceUnavailableError):
     """There was no answer that could be read; says in one word why."""
 
 
