@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from chalicelib.domain.languages import LANGUAGES
 from chalicelib.domain.staff import Role
 from tests.browser.desk import Workplace, desk_served
 from tests.browser.phone import AXE, RULES
@@ -121,3 +122,39 @@ def test_at_another_address_the_page_leads_to_the_right_one(
     told = work.page.locator("[data-trouble=elsewhere]")
     expect(told).to_be_visible()
     expect(told.get_by_role("link")).to_have_attribute("href", re.compile("//localhost:"))
+
+
+def test_a_browser_without_passkeys_is_told_so(
+    settled: RunningPortal, desk_url: str, work: Workplace
+) -> None:
+    """In a sentence, with what to use instead."""
+    assert settled
+    work.context.add_init_script("delete window.PublicKeyCredential")
+    work.page.goto(f"{desk_url}/staff/sign-in")
+    expect(work.page.get_by_text("This browser knows no passkeys.")).to_be_visible()
+    expect(work.page.get_by_role("button", name="Sign in with a passkey")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_way_in_has_no_barriers_in_any_language(
+    chrome: Browser, settled: RunningPortal, desk_url: str, lang: str
+) -> None:
+    """On a small phone and a screen, by day and by night; nothing scrolls sideways."""
+    clinic = settled.open_clinic().clinic
+    for width, scheme in ((360, "light"), (1280, "dark")):
+        size = {"width": width, "height": 800}
+        work = Workplace(chrome, lang, viewport=size, color_scheme=scheme)
+        work.plug_in()
+        _, address = invited(settled, clinic, Role.ADMINISTRATOR)
+        found = []
+        for path in (address, "/staff/sign-in", "/staff/passkeys/add", "/staff/team/invite"):
+            work.page.goto(f"{desk_url}{path}?lang={lang}")
+            expect(work.page.locator("html")).to_have_attribute("lang", lang)
+            found += barriers(work)
+            wide = work.page.evaluate("document.documentElement.scrollWidth")
+            found += [f"{path} is {wide} wide"] if wide > width else []
+            if path == address:
+                with work.page.expect_navigation():
+                    work.page.locator("button[data-ask]").click()
+        assert found + work.complaints == []
+        work.close()
