@@ -121,7 +121,7 @@ class HandedOver:
 def offered_contacts(portal: Portal, call: AuthorizedCall[NewHandOver]) -> Sequence[OfferedContact]:
     """Give the e-mails and phones of the person; raise UnknownPersonError, GuardianDecidesError."""
     person = _person(portal, call)
-    portal.table.put_new(call.audit("kiosks/contacts", [person]))
+    portal.table.put_new(call.audit("contacts/kiosk", [person]))
     return _contacts(portal, call.clinic, person)
 
 

@@ -108,7 +108,7 @@ def test_the_reception_hands_a_tablet_over_and_the_answers_are_the_persons(
     receipt = program.history(email=ANNA)[-1]
     assert (receipt["subject"], receipt["evidence"]["staff"]) == (subject, desk.member.id)
     deeds = {line["deed"] for line in program.get("audit").json()["lines"]}
-    assert {"kiosks/hand-over", "kiosks/opened", "kiosks/pair"} <= deeds
+    assert {"contacts/kiosk", "kiosks/hand-over", "kiosks/opened", "kiosks/pair"} <= deeds
 
 
 def test_what_stands_in_the_way_is_said_in_words(desk_client: SignIn, program: Program) -> None:
