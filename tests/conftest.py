@@ -48,6 +48,12 @@ FIGURES = "figures"
 Its value: the page, screens of a small phone, bytes packed, requests.
 """
 
+TASKS = "tasks"
+"""The property of a test report that holds what a task at the desk took.
+
+Its value: the task, presses of the mouse, characters typed, seconds in the test's browser.
+"""
+
 # The same examples in every run (`EXPLORE=1` looks for new ones).
 # No deadline: a machine may be busy.
 settings.register_profile("everywhere", deadline=None, derandomize="EXPLORE" not in os.environ)
@@ -82,12 +88,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             line = "{:{}} {:2} + {}   {:2} + {}".format(visit, width, *counted)
             terminalreporter.write_line(line)
 
+    _print_tasks(terminalreporter, reports)
     pages = _reported(reports, FIGURES)
     if pages:
         terminalreporter.section("screens of 360 × 740, bytes packed and requests of each page")
         width = max(len(page) for page, *_ in pages)
         for page, *counted in pages:
             terminalreporter.write_line("{:{}} {:5} {:6} {:2}".format(page, width, *counted))
+
+
+def _print_tasks(terminal: pytest.TerminalReporter, reports: list[pytest.TestReport]) -> None:
+    tasks = _reported(reports, TASKS)
+    if tasks:
+        terminal.section("clicks, characters typed and seconds of tasks at the desk")
+        width = max(len(task) for task, *_ in tasks)
+        for task, *counted in tasks:
+            terminal.write_line("{:{}} {:3} {:4} {:6}".format(task, width, *counted))
 
 
 def _reported(reports: list[pytest.TestReport], name: str) -> list[tuple[Any, ...]]:

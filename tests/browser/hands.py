@@ -77,9 +77,11 @@ class Hands:
         """Choose one of several, or tick a box; `within` names the question."""
         place: Any = self.page
         if within:
-            place = self.page.get_by_role("radiogroup", name=within, exact=True)
-        kind = "radio" if within else "checkbox"
-        self.click(place.get_by_role(kind, name=name, exact=True).first, leads_on=False)
+            place = self.page.get_by_role("radiogroup", name=within).first
+        if within:
+            self.click(place.get_by_role("radio", name=name, exact=True).first, leads_on=False)
+        else:
+            self.click(place.get_by_role("checkbox", name=name).first, leads_on=False)
 
     def type(self, label: str, text: str, *, enter: bool = False) -> None:
         """Type into the field with this label; the field the page begins in needs no press."""
