@@ -165,6 +165,7 @@ STAFF: Mapping[str, StaffPlace] = {
     "POST /staff/notices": StaffPlace("staff.notices:draft", ("notices:write",)),
     "GET /staff/notices/{version}": StaffPlace("staff.notices:version_page", ("notices:read",)),
     "POST /staff/notices/{version}": StaffPlace("staff.notices:approve", ("notices:approve",)),
+    "GET /staff/notices/{version}/file": StaffPlace("staff.notices:download", ("notices:read",)),
     "GET /staff/notices/{version}/preview": StaffPlace("staff.notices:preview", ("notices:read",)),
     "GET /staff/notices/{version}/publish": StaffPlace(
         "staff.notices:publish_page", ("notices:write",), fresh=True

@@ -128,6 +128,20 @@ QUEUED = {
     "ka": {"one": "შეტყობინება", "other": "შეტყობინება"},
     "ru": {"one": "сообщение", "few": "сообщения", "many": "сообщений"},
 }
+LISTED_PEOPLE = {
+    "en": {"one": "person", "other": "people"},
+    "lv": {"one": "cilvēks", "other": "cilvēki", "zero": "cilvēki"},
+    "lt": {"one": "žmogus", "few": "žmonės", "other": "žmonių"},
+    "ka": {"one": "ადამიანი", "other": "ადამიანი"},
+    "ru": {"one": "человек", "few": "человека", "many": "человек"},
+}
+OF_PEOPLE = {
+    **LISTED_PEOPLE,
+    "lv": {"one": "cilvēka", "other": "cilvēku", "zero": "cilvēku"},
+    "lt": {"one": "žmogaus", "few": "žmonių", "other": "žmonių"},
+    "ka": {"one": "ადამიანის", "other": "ადამიანის"},
+    "ru": {"one": "человека", "few": "человек", "many": "человек"},
+}
 NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
@@ -148,6 +162,12 @@ AFTER_A_NUMBER = {
     "%(count)s form entered so far.": ENTERED_FORMS,
     "about %(count)s minute": ABOUT_MINUTES,
     "and %(count)s more": NO_WORD,
+    "And %(count)s more.": NO_WORD,
+    "more than %(count)s": NO_WORD,
+    "At the last count, ": LISTED_PEOPLE,
+    "%(count)s person was looked at": LISTED_PEOPLE,
+    "It ends consents of": OF_PEOPLE,
+    "It was sent a short while ago.": IN_MINUTES,
     "You can have it sent again in": IN_MINUTES,
     "after %(count)s day": AFTER_DAYS,
     "for %(count)s hour": HOURS,
@@ -217,7 +237,7 @@ def test_a_word_after_a_number_has_the_form_of_that_number(
     category = Locale.parse(lang).plural_form
     for number in NUMBERS:
         sentence = catalog(lang).ngettext(singular, plural, number)
-        written = sentence % {"years": number, "count": number}
+        written = sentence % {"years": number, "count": number, "when": ""}
         word = words[lang][category(number)]
         joined = f"{number}{word}" if word.startswith("-") else f"{number} {word}".rstrip()
         assert re.search(rf"\b{joined}\b", written), (number, written)

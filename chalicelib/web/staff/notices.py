@@ -32,7 +32,7 @@ from chalicelib.services import notices
 from chalicelib.services.authorized_call import EmptyBody
 from chalicelib.services.notices import ApprovalBody, DraftBody, ReviewedDraft, UnknownLanguageError
 from chalicelib.services.worklist_tasks import DRAFTS
-from chalicelib.web.responses import html
+from chalicelib.web.responses import BinaryResponse, html
 from chalicelib.web.staff.entrance import Desk
 from chalicelib.web.typed_fields import first
 
@@ -109,6 +109,21 @@ def preview(desk: Desk, version: str) -> Response:
         raise NotFoundError from None
     policy = content_security_policy("notice.css", brand=page.brand, form=False)
     return html(page, headers={"Content-Security-Policy": policy})
+
+
+def download(desk: Desk, version: str) -> Response:
+    """Hand out a version's document as JSON: what the next draft begins with."""
+    found = notices.read_version(desk.portal, desk.call(EmptyBody()), version)
+    name = f"{desk.clinic.id}-{version}.json"
+    text = json.dumps(found.draft.document, ensure_ascii=False, indent=2)
+    return BinaryResponse(
+        text.encode(),
+        {
+            "Content-Type": "application/json",
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 def publish_page(desk: Desk, version: str) -> Response:

@@ -58,6 +58,8 @@ def test_a_notice_goes_from_a_file_to_force(portal: RunningPortal, desk_client: 
     page = officer.open("notices/2.0")
     assert "Published by Ieva" in page.words
     assert "In force" in page.words
+    document = json.loads(officer.get("/staff/notices/2.0/file").body)
+    assert document == a_document(portal, program.clinic, "2.0"), "what the next draft begins with"
     gone = officer.get("/staff/notices/2.0/preview?lang=lv")
     assert (gone.status, gone.location) == (303, "/api/staff/notices/2.0")
     deeds = [line["call"] for line in portal.audit(program.clinic)]
