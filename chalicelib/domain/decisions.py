@@ -7,7 +7,7 @@ give the same receipt, byte for byte. Time, ids and keys are arguments.
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import rfc8785
@@ -113,6 +113,13 @@ class Decision:
 
     day: Day | None = None
     """Where only the day of the decision is known; `effective_at` is then its beginning."""
+
+    repeats: str = ""
+    """The receipt of another record of the same person whose answers this one takes over
+    (`domain.merging`). Nobody decides anew: it is no claim, and a Yes ends when it said, by `ends`.
+    """
+
+    ends: Mapping[QuestionId, Instant | None] = field(default_factory=dict)
 
 
 def new_decision(
@@ -221,16 +228,21 @@ def decide(
     """
     recorded_at = _recorded_at(subject, decision)
     effective_at = decision.effective_at
-    if effective_at == decision.recorded_at and decision.day is None:
+    if effective_at == decision.recorded_at and decision.day is None and not decision.repeats:
         effective_at = recorded_at
     of_age = decision.of_age or subject.of_age
-    is_claim = known and decision.assurance is Assurance.SELF_ASSERTED
+    own = not decision.repeats
+    is_claim = known and own and decision.assurance is Assurance.SELF_ASSERTED
 
     entries: dict[QuestionId, dict[str, Any]] = {}
     for question, answer in sorted(_all_answers(subject, decision).items()):
         entry: dict[str, Any] = {"answer": answer, "confirm_by": None, "expires_at": None}
         if answer is Answer.YES:
-            entry["expires_at"] = _expires_at(question, decision, effective_at, of_age)
+            entry["expires_at"] = (
+                _expires_at(question, decision, effective_at, of_age)
+                if own
+                else decision.ends.get(question)
+            )
             if is_claim or _is_confirmed_first(question, decision, subject):
                 entry["confirm_by"] = ending(decision.confirm_within, recorded_at)
         entries[question] = entry
@@ -245,7 +257,7 @@ def decide(
         entries[question]["after"] = resolve(after, in_force, recorded_at).state
 
     receipt = Receipt(document, rfc8785.dumps(document))
-    chose_language = not is_claim and decision.assurance not in BY_CLINIC
+    chose_language = own and not is_claim and decision.assurance not in BY_CLINIC
     return receipt, replace(
         subject,
         version=document["version"],

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.consent import Channel
+from chalicelib.domain.receipts import repeats_another
 
 
 class Outcome(StrEnum):
@@ -105,13 +106,14 @@ def why_nothing_is_left(
     None where it leaves an item. `follows` says that it only follows from another decision,
     `reachable` that a contact was given or is known. What was taken over from another system is no
     news to the patient, unless the import `asks` them to confirm what waits; a receipt that decides
-    nothing tells of a contact (`services.contact_changes`), and has an item of its own kind.
+    nothing tells of a contact (`services.contact_changes`), and has an item of its own kind; what
+    was taken over from another record of the same person decides nothing anew.
     """
     decisions = document["decisions"]
     waits = any(entry["confirm_by"] for entry in decisions.values())
     if document["channel"] == Channel.IMPORT and not (asks and waits):
         return Reason.IMPORTED
-    if not decisions:
+    if not decisions or repeats_another(document):
         return Reason.NOTHING_DECIDED
     if follows and all(entry["before"] == entry["after"] for entry in decisions.values()):
         return Reason.NOTHING_CHANGED

@@ -40,6 +40,13 @@ class Receipt:
         return hashlib.sha256(self.canonical).hexdigest()
 
 
+def repeats_another(document: Mapping[str, Any]) -> bool:
+    """Tell whether a receipt takes over another receipt's answers, from a record merged into its
+    person's (`domain.merging`): nobody decided anew.
+    """
+    return "repeats" in (document["evidence"] or {})
+
+
 def reference(receipt_id: str) -> str:
     """Give the reference of a receipt, such as K7F3-92QD: the first 40 bits of its id.
 

@@ -25,6 +25,7 @@ _AS_THEY_ARE = (
     "numbered",
     "certain",
     "times",
+    "merged_into",
 )
 _TIMES = ("latest", "recorded_at", "of_age", "restricted_since", "proof_until")
 _LISTS = ("typed", "pointers")
@@ -106,6 +107,13 @@ class Subject:
     proof_until: Instant | None = None
     """For an erased person: until when their receipts are kept."""
 
+    merged: tuple[str, ...] = ()
+    """The ids of other records of the same person that were merged into this one, whose chains are
+    kept (`domain.merging`)."""
+
+    merged_into: str = ""
+    """The id of the record that this one was merged into; it has no contacts and no answers."""
+
     def owns(self, lookup: str) -> bool:
         """Tell whether a contact counts as this person's own: it is proven, or none is yet.
 
@@ -165,7 +173,14 @@ class Subject:
             recorded_at=self.recorded_at,
             latest=self.latest,
             proof_until=proof_until,
+            merged=self.merged,
+            merged_into=self.merged_into,
         )
+
+    def with_merged(self, other: Self) -> Self:
+        """Give the person with another record of theirs merged in; its contacts are all proven."""
+        ids = (*self.merged, other.id, *other.merged)
+        return replace(self, merged=tuple(dict.fromkeys(ids))).prove(list(self.contacts))
 
     def stored(self) -> dict[str, Any]:
         """Write the subject, ready for JSON: what says nothing is left out.
@@ -182,7 +197,7 @@ class Subject:
         said |= {name: short(getattr(self, name) or "") for name in _TIMES}
         said |= {name: [order.get(each, each) for each in getattr(self, name)] for name in _LISTS}
         starts = [[short(latest), short(first)] for latest, first in self.page_starts]
-        said |= {"contacts": contacts, "page_starts": starts}
+        said |= {"contacts": contacts, "page_starts": starts, "merged": list(self.merged)}
         kept = {name: value for name, value in said.items() if value}
         return {**kept, "answers": stored_answers(self.summaries)}
 
@@ -198,6 +213,7 @@ class Subject:
         fields.setdefault("salt", "")
         fields |= {name: full(stored[name]) for name in _TIMES if name in stored}
         contacts = stored.get("contacts", ())
+        fields["merged"] = tuple(stored.get("merged", ()))
         for name in _LISTS:
             fields[name] = tuple(
                 contacts[each][0] if isinstance(each, int) else each

@@ -65,6 +65,10 @@ SUBSCRIBABLE = tuple(each for each in EventType if each is not EventType.TEST)
 """What a recipient can be limited to."""
 
 
+_RECTIFYING = {"contact_added", "contact_removed", "merged_with", "merged_into"}
+"""What the evidence of a receipt has that changes the contacts of a person."""
+
+
 class DisabledReason(StrEnum):
     """Why nothing is sent to a recipient any more."""
 
@@ -280,9 +284,12 @@ def _type_of_change(changed: Sequence[Mapping[str, Any]]) -> EventType:
 
 
 def _rectifies(document: Mapping[str, Any]) -> bool:
-    """Tell whether a receipt records that a contact was replaced or removed (GDPR Art. 16)."""
+    """Tell whether a receipt records that a contact was replaced or removed (GDPR Art. 16).
+
+    So does one that merges records: the contacts of one become the other's.
+    """
     evidence = document["evidence"] or {}
-    return not evidence.keys().isdisjoint({"contact_added", "contact_removed"})
+    return not evidence.keys().isdisjoint(_RECTIFYING)
 
 
 def grants_any(document: Mapping[str, Any], questions: Sequence[QuestionId]) -> bool:

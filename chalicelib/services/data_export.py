@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic, localized
@@ -19,7 +19,7 @@ from chalicelib.domain.postal_address import PostalAddress
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.services.own_page import OwnPage
-from chalicelib.store.personal_data import all_kept_disclosures
+from chalicelib.store.personal_data import all_kept_disclosures, reveal
 
 COLUMNS = (
     *("record", "name", "value", "from", "until", "receipt"),
@@ -68,6 +68,12 @@ class DataExport:
     """What the clinic wrote down of how each receipt came about, by the receipt's version."""
 
     restricted_since: Instant | None
+    merged: Sequence[Receipt] = ()
+    """The receipts of other records of the person that were merged into this one."""
+
+    merged_evidence: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The same of those, by the receipt's id."""
+
     part: Part | None = None
     """Which part this is of what is too long for one file; None for one that is whole."""
 
@@ -80,7 +86,16 @@ class DataExport:
         first = replace(self, part=part, receipts=receipts)
         if part.number == 1:
             return first
-        return replace(first, contacts=(), names=(), addresses=(), decisions=(), disclosures=())
+        nothing: Sequence[Any] = ()
+        return replace(
+            first,
+            contacts=nothing,
+            names=nothing,
+            addresses=nothing,
+            decisions=nothing,
+            disclosures=nothing,
+            merged=nothing,
+        )
 
     def written(self, form: str) -> bytes:
         """Give the file in one of the `FORMS`."""
@@ -114,6 +129,7 @@ class DataExport:
             "receipts": [receipt.document for receipt in self.receipts],
             "receipts_left_out": self.left_out,
             "evidence": self._describe_evidence(),
+            **self._describe_merged(),
         }
 
     def table(self) -> str:
@@ -154,6 +170,13 @@ class DataExport:
                 described.append({"receipt": receipt.id, **written})
         return described
 
+    def _describe_merged(self) -> dict[str, Any]:
+        if not self.merged:
+            return {}
+        receipts = [receipt.document for receipt in self.merged]
+        evidence = [{"receipt": name, **told} for name, told in self.merged_evidence.items()]
+        return {"merged_record": {"receipts": receipts, "evidence": evidence}}
+
     def _rows(self) -> Iterator[Row]:
         if self.part:
             number, of = str(self.part.number), str(self.part.of)
@@ -166,9 +189,12 @@ class DataExport:
                 yield {"record": "left_out", "name": "receipts", "value": str(self.left_out)}
         for receipt in self.receipts:
             yield from self._receipt_rows(receipt)
+        for receipt in self.merged:
+            yield from _evidence_rows(receipt, self.merged_evidence.get(receipt.id, {}))
+            yield from _answer_rows(receipt)
 
     def _receipt_rows(self, receipt: Receipt) -> Iterator[Row]:
-        yield from self._evidence_rows(receipt)
+        yield from _evidence_rows(receipt, self.evidence.get(receipt.document["version"], {}))
         yield from _answer_rows(receipt)
 
     def _person_rows(self) -> Iterator[Row]:
@@ -202,16 +228,16 @@ class DataExport:
             "until": period.until,
         }
 
-    def _evidence_rows(self, receipt: Receipt) -> Iterator[Row]:
-        written = self.evidence.get(receipt.document["version"], {})
-        for name, value in written.items():
-            yield {
-                "record": "evidence",
-                "name": name,
-                "value": value,
-                "from": _given_at(receipt),
-                "receipt": receipt.id,
-            }
+
+def _evidence_rows(receipt: Receipt, written: Mapping[str, str]) -> Iterator[Row]:
+    for name, value in written.items():
+        yield {
+            "record": "evidence",
+            "name": name,
+            "value": value,
+            "from": _given_at(receipt),
+            "receipt": receipt.id,
+        }
 
 
 def _answer_rows(receipt: Receipt) -> Iterator[Row]:
@@ -252,21 +278,36 @@ def export_data(page: OwnPage) -> DataExport:
     """
     person, details = page.person, page.contact_details
     kept = all_kept_disclosures(page.portal.table, page.key, person)
+    others = [reveal(page.portal.table, page.key, other) for other in page.merged_records]
     return DataExport(
         clinic=page.lookup.published.clinic,
         lang=page.lang,
         at=page.now,
         subject=person.id,
         contacts=page.contacts_to_export,
-        names=details.names,
-        addresses=details.addresses,
+        names=[*details.names, *(name for other in others for name in other.names)],
+        addresses=[*details.addresses, *(each for other in others for each in other.addresses)],
         decisions=page.statuses,
         disclosures=page.recipients,
         receipts=page.receipts,
         left_out=page.left_out,
         evidence={version: disclosed_texts(disclosures) for version, disclosures in kept.items()},
         restricted_since=person.restricted_since,
+        merged=page.merged_receipts,
+        merged_evidence=_merged_evidence(page),
     )
+
+
+def _merged_evidence(page: OwnPage) -> dict[str, Mapping[str, str]]:
+    """Give what the clinic wrote down of the receipts of merged records, by the receipt's id."""
+    texts: dict[str, Mapping[str, str]] = {}
+    for other in page.merged_records:
+        kept = all_kept_disclosures(page.portal.table, page.key, other)
+        for receipt in page.merged_receipts:
+            place = receipt.document["subject"], receipt.document["version"]
+            if place[0] == other.id and place[1] in kept:
+                texts[receipt.id] = disclosed_texts(kept[place[1]])
+    return texts
 
 
 def _json(value: object) -> bytes:

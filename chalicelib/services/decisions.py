@@ -198,6 +198,8 @@ def _pause(attempt: int) -> float:
 
 def _agrees_to_another_text(decision: Decision, published: Published) -> bool:
     """Tell whether a patient said Yes on a page that shows another text than the one in force."""
+    if decision.repeats:
+        return False
     own_yes = decision.assurance in _BY_THE_PATIENT and Answer.YES in decision.answers.values()
     return own_yes and decision.notice.version != published.in_force.version
 
@@ -240,6 +242,8 @@ def prepare(
     key = portal.clinics.key(decision.clinic)
     joins = become_theirs(decision, identification, person)
     before = independent_if_grown(portal, decision, lookup, person) if joins else person
+    if identification.merges_into:
+        before = before.without_contacts(person.contacts)
     before = before.without_contacts(
         [lookup.lookups[contact] for contact in identification.detaches]
     )
@@ -258,6 +262,10 @@ def prepare(
     )
     after = with_contacts(before, after, given.contacts, own.base)
     after = with_proof(key, after, own, stored, receipt)
+    if identification.merges:
+        after = after.with_merged(identification.merges)
+    if identification.merges_into:
+        after = replace(after, merged_into=identification.merges_into, summaries={})
     due = first_due(after, lookup.published.clinic, lookup.published.published, after.recorded_at)
     recorded = decision_writes(
         key, lookup, before, after=after, receipt=receipt, given=given, due=due
@@ -287,7 +295,7 @@ def _stops_anew(decision: Decision, person: Subject, receipt: Receipt, kept: Rec
 
     Then it must stop it again; `kept` is the receipt it got the first time.
     """
-    if decision.assurance not in _BY_THE_PATIENT:
+    if decision.assurance not in _BY_THE_PATIENT or decision.repeats:
         return False
     if all(answer is Answer.YES for answer in decision.answers.values()):
         return False

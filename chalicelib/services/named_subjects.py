@@ -30,19 +30,20 @@ class NamedSubjects:
     def known(self, subject: str, known_at: Instant) -> People:
         """Give who is known under each contact that is this person's own."""
         known = {}
-        for contact in self.contacts.get(subject, ()):
+        own = self.people[subject].id  # another's, where a record was merged into it
+        for contact in self.contacts.get(own, ()):
             group = self.lookup.known_under(contact, known_at)
-            if any(person.id == subject for person in group):
+            if any(person.id == own for person in group):
                 known[contact] = group
         return known
 
     def everybody(self) -> tuple[Subject, ...]:
         """Give everybody whose answers count: these people, and who shares a contact with them."""
-        found = dict(self.people)
+        found = {person.id: person for person in self.people.values()}
         for contacts in self.contacts.values():
             for contact in contacts:
                 found |= {each.id: each for each in self.lookup.people[contact]}
-        return tuple({**found, **self.people}.values())
+        return tuple({**found, **{each.id: each for each in self.people.values()}}.values())
 
 
 def find_subjects(portal: Portal, clinic: str, subjects: Sequence[str]) -> NamedSubjects:

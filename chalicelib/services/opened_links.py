@@ -24,7 +24,11 @@ def subjects_of_link(opened: OpenedLink, lookup: Lookup) -> tuple[Subject, ...]:
     if subject is None:
         found = lookup.likely_matches(contact)
         return tuple(person for person in found if not person.of_age)
-    named = tuple(person for person in lookup.people[contact] if person.id == subject)
+    named = tuple(
+        person
+        for person in lookup.people[contact]
+        if person.id == subject or subject in person.merged
+    )
     if not named:
         raise OldLinkError(opened.link)
     return named

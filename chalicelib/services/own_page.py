@@ -30,6 +30,7 @@ from chalicelib.services.opened_links import OPENED, look_up_holder, subjects_of
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.links import OpenedLink, audit_line, open_link
 from chalicelib.store.lookup import Lookup
+from chalicelib.store.people import find_all
 from chalicelib.store.personal_data import ContactDetails, reveal
 from chalicelib.store.receipts import UnknownReceiptError
 
@@ -106,6 +107,28 @@ class OwnPage:
             return ()
         return tuple(self.portal.receipts.newest(self.clinic.id, self.person))
 
+    @cached_property
+    def merged_records(self) -> tuple[Subject, ...]:
+        """Other records of the person that were merged into this one; none on a shared page."""
+        if self.shared or not self.person.merged:
+            return ()
+        found = find_all(self.portal.table, self.clinic.id, self.person.merged)
+        return tuple(found[subject] for subject in self.person.merged if subject in found)
+
+    @cached_property
+    def merged_receipts(self) -> tuple[Receipt, ...]:
+        """The receipts of those records, oldest first."""
+        others = self.merged_records
+        return tuple(self.portal.receipts.history(self.clinic.id, others)) if others else ()
+
+    @cached_property
+    def all_receipts(self) -> tuple[Receipt, ...]:
+        """The receipts of both, in the order they were recorded."""
+        if not self.merged_receipts:
+            return self.receipts
+        everything = (*self.receipts, *self.merged_receipts)
+        return tuple(sorted(everything, key=lambda receipt: str(receipt.document["recorded_at"])))
+
     @property
     def left_out(self) -> int:
         """How many older receipts are not among them."""
@@ -174,7 +197,8 @@ class OwnPage:
             receipt = self.portal.receipts.find(self.clinic.id, number)
         except UnknownReceiptError:
             return None
-        own = receipt.document["subject"] in {person.id for person in self.people}
+        ids = {each for person in self.people for each in (person.id, *person.merged)}
+        own = receipt.document["subject"] in ids
         return receipt if own else None
 
 

@@ -159,7 +159,8 @@ def _with_person(portal: Portal, call: StaffCall) -> StaffCall:
         raise NotFoundError
     contacts = dict.fromkeys((*taken.contacts, *_proven_contacts(portal, call, person)))
     lookup = portal.directory.look_up(call.clinic, list(contacts), most=MANY, person=person.id)
-    return replace(call, body=replace(taken, contacts=tuple(contacts)), lookup=lookup)
+    taken = replace(taken, contacts=tuple(contacts), person=person.id)
+    return replace(call, body=taken, lookup=lookup)
 
 
 def _proven_contacts(portal: Portal, call: StaffCall, person: Subject) -> list[Contact]:

@@ -8,11 +8,12 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import END_OF_TIME, Instant
 from chalicelib.domain.permission import PermissionResult, SubjectQuery
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.services.named_subjects import NamedSubjects, find_subjects, query_named
 from chalicelib.store.lookup import Lookup
-from chalicelib.store.people import find_people
+from chalicelib.store.people import find_all, find_people
 
 HISTORY = 1000
 """How many receipts one answer holds; with a `cursor` it goes on."""
@@ -207,6 +208,14 @@ def _find_named(portal: Portal, call: AuthorizedCall[StatusQuestion]) -> NamedSu
     return find_subjects(portal, call.clinic, tuple(call.body.ids.values()))
 
 
+def _merged_records(
+    portal: Portal, call: AuthorizedCall[HistoryQuestion], people: Sequence[Subject]
+) -> tuple[Subject, ...]:
+    """Give the other records that were merged into these people's: their chains are theirs too."""
+    ids = [subject for person in people for subject in person.merged]
+    return tuple(find_all(portal.table, call.clinic, ids).values()) if ids else ()
+
+
 def find_history(portal: Portal, call: AuthorizedCall[HistoryQuestion]) -> HistoryPage:
     """Give the receipts of one subject, oldest first, a thousand at a time.
 
@@ -215,6 +224,7 @@ def find_history(portal: Portal, call: AuthorizedCall[HistoryQuestion]) -> Histo
     people = call.lookup.known()
     if call.body.id:
         people = tuple(find_people(portal.table, call.clinic, [call.body.id]).values())
+    people = (*people, *_merged_records(portal, call, people))
     behind = call.body.behind
     found = portal.receipts.history(call.clinic, people, behind, HISTORY + 1)
     page = found[:HISTORY]

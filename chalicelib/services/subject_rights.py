@@ -13,7 +13,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.domain.webhooks import EventType
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
-from chalicelib.store import audit, changes, contact_places, erasures, outbox
+from chalicelib.store import audit, changes, contact_places, erasures, outbox, people
 from chalicelib.store.changes import SubjectEvent
 from chalicelib.store.writes import Write
 
@@ -75,8 +75,11 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     `by` is a bearer key's id, "patient" or "portal", for the audit. `recheck` tells of the person,
     as they are stored at that moment, whether they are to be erased. A decision made at the same
     moment is erased too, or becomes a new person's. Safe to repeat.
-    Raises UnknownClinicError, ContendedError, UnavailableError.
+    Records that were merged into this one are erased before it. Raises UnknownClinicError,
+    ContendedError, UnavailableError.
     """
+    for other in _merged_into(portal, clinic, subject, recheck):
+        erase(portal, clinic, other, by, now)
     published = portal.directory.look_up(clinic).published
     audited = audit.line(clinic, by, "erasures", now, [subject])
     number = secrets.token_hex(16)
@@ -95,6 +98,16 @@ def erase(  # noqa: PLR0917 - whom, by whom, when
     except LookupError:
         return None
     return Erased(subject, after.proof_until or now) if after else None
+
+
+def _merged_into(
+    portal: Portal, clinic: str, subject: str, recheck: Callable[[Subject], bool]
+) -> tuple[str, ...]:
+    """Give the other records of a person who is to be erased."""
+    person = people.find_all(portal.table, clinic, [subject]).get(subject)
+    if person is None or person.erased or not recheck(person):
+        return ()
+    return person.merged
 
 
 def restrict(

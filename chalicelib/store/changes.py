@@ -20,7 +20,7 @@ from typing import Any
 
 from chalicelib.domain.consent import QuestionId
 from chalicelib.domain.instants import Instant, instant, moment
-from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.receipts import Receipt, repeats_another
 from chalicelib.domain.time_to_confirm import Waited
 from chalicelib.store import compact
 from chalicelib.store.items import Item
@@ -83,10 +83,14 @@ class FeedReceipt:
 
     @classmethod
     def of(cls, receipt: Receipt, waited: Mapping[QuestionId, Waited]) -> "FeedReceipt":
-        """Give how the feed names a receipt."""
+        """Give how the feed names a receipt.
+
+        What was taken over from another record of the same person was counted there.
+        """
         document = receipt.document
         changes = {}
-        for question, entry in document["decisions"].items():
+        decided = {} if repeats_another(document) else document["decisions"]
+        for question, entry in decided.items():
             states = entry["before"][0] + entry["after"][0]
             changes[question] = states + waited.get(question, "")
         return cls(

@@ -230,6 +230,12 @@ class Identification:
     joins: bool | None = None
     """Whether the contacts become those of a known person; None leaves it to who decided."""
 
+    merges: Subject | None = None
+    """Another record of the same person, which this one takes in (`services.merging`)."""
+
+    merges_into: str = ""
+    """The id of the record that takes this one in: it gives up its contacts and its answers."""
+
     follows: bool = False
     """Whether it only follows from a decision just made under the same contacts: told if it changes
     something."""
@@ -256,11 +262,12 @@ def fresh_subject() -> Subject:
 def _listed(place: Item | None) -> tuple[Subject | None, Kept]:
     """Give who stands in a place of the list of people, and how the table holds them.
 
-    Whoever was erased is nobody.
+    Whoever was erased, or merged into another record, is nobody.
     """
     kept = (kept_in(place) if place else None) or ""
     person = read_person(kept) if kept else None
-    return (None, "") if person is None or person.erased else (person, kept)
+    gone = person is None or person.erased or person.merged_into
+    return (None, "") if gone else (person, kept)
 
 
 def owners(found: Sequence[Subject], lookup: str) -> tuple[Subject, ...]:

@@ -87,10 +87,19 @@ def person(table: Table, clinic: str, subject: str) -> Subject:
 def find_people(table: Table, clinic: str, subjects: Sequence[str]) -> dict[str, Subject]:
     """Give those of some people whom the clinic knows, by opaque id; a hundred in a round trip.
 
-    Erased people are left out.
+    Erased people are left out. For a record that was merged into another, that one is given: a
+    round trip more, where there is any.
     """
     known = find_all(table, clinic, subjects)
-    return {subject: person for subject, person in known.items() if not person.erased}
+    merged = {subject: each.merged_into for subject, each in known.items() if each.merged_into}
+    if merged:
+        survivors = find_people(table, clinic, sorted(set(merged.values())))
+        known |= {subject: survivors[into] for subject, into in merged.items() if into in survivors}
+    return {
+        subject: person
+        for subject, person in known.items()
+        if not person.erased and not person.merged_into
+    }
 
 
 def find_all(table: Table, clinic: str, subjects: Sequence[str]) -> dict[str, Subject]:

@@ -45,12 +45,12 @@ class Faults:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._planned: dict[str, deque[Fault]] = {READ: deque(), WRITE: deque()}
+        self._planned: dict[str, deque[Fault | None]] = {READ: deque(), WRITE: deque()}
         client.meta.events.register("before-send.dynamodb", self._send)
         client.meta.events.register_first("needs-retry.dynamodb", self._hurry)
 
-    def plan(self, call: str, faults: Iterable[Fault]) -> None:
-        """Let the next requests of this call meet these faults, one each, in order."""
+    def plan(self, call: str, faults: Iterable[Fault | None]) -> None:
+        """Let the next requests of this call meet these faults, one each, in order; None is none."""
         self._planned[call].extend(faults)
 
     def clear(self) -> None:

@@ -46,7 +46,7 @@ def describe_questions(page: OwnPage, purpose: str | None) -> Mapping[str, Any]:
         "change": purpose,
         "told": {status.question.id: _describe_status(page, status) for status in page.statuses},
         "lacking": _lacking_details(page),
-        "starts": _starts(list(reversed(page.receipts))),
+        "starts": _starts(list(reversed(page.all_receipts))),
     }
 
 
@@ -225,7 +225,7 @@ def _describe_receipts(page: OwnPage, wanted_start: str | None, titles: Titles) 
     Where the pages before and after begin, and each receipt's own. Anybody who knows a contact can
     stop things by it, again and again: the page must not grow with that.
     """
-    newest_first = list(reversed(page.receipts))
+    newest_first = list(reversed(page.all_receipts))
     start = _page_start(wanted_start, len(newest_first))
     end = start + RECEIPTS
     is_last = end >= len(newest_first)
