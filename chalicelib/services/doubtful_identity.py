@@ -5,9 +5,9 @@ one call: the next goes on behind. Nobody reads everybody to see the first of th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from chalicelib.domain.contacts import ContactKind
+from chalicelib.domain.contacts import ContactKind, initials, masked
 from chalicelib.domain.doubtful_identity import MOST_SHARING, doubtful_pairs
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
@@ -16,6 +16,7 @@ from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.store import contacts, distinct_people, people
 from chalicelib.store.distinct_people import Ids
+from chalicelib.store.personal_data import reveal_contacts, reveal_names
 
 PEOPLE = 100
 """How many people of the list are looked at together."""
@@ -63,6 +64,34 @@ def find_doubtful(
     return entries, more
 
 
+@dataclass(frozen=True, slots=True)
+class InBrief:
+    """As much of a person as a list may tell."""
+
+    name: str = field(repr=False)
+    """The first letters of the name; "" where none is known."""
+
+    contacts: tuple[str, ...]
+    """The own contacts, masked."""
+
+
+def in_brief(
+    portal: Portal, call: AuthorizedCall[EmptyBody], pairs: Sequence[DoubtfulPair]
+) -> dict[str, InBrief]:
+    """Give what a list tells of the people of some pairs, by opaque id."""
+    known = {person.id: person for pair in pairs for person in (pair.one, pair.other)}
+    key = portal.clinics.key(call.clinic)
+    contacts = reveal_contacts(portal.table, key, list(known.values()))
+    names = reveal_names(portal.table, key, list(known.values()))
+    return {
+        subject: InBrief(
+            initials(names[subject]) if names[subject] else "",
+            tuple(masked(contact) for contact in contacts[subject]),
+        )
+        for subject in known
+    }
+
+
 def leave(portal: Portal, call: AuthorizedCall[EmptyBody], subjects: Sequence[str]) -> None:
     """Keep that two people are two: they are listed no more, whatever else they share.
 
@@ -75,9 +104,10 @@ def leave(portal: Portal, call: AuthorizedCall[EmptyBody], subjects: Sequence[st
 
 def _two_known(portal: Portal, clinic: str, subjects: Sequence[str]) -> tuple[Subject, Subject]:
     known = people.find_people(portal.table, clinic, sorted(set(subjects)))
-    if len(known) != 2:  # noqa: PLR2004 - a pair
+    two = {person.id: person for person in known.values()}  # one, where they were merged
+    if len(two) != 2:  # noqa: PLR2004 - a pair
         raise NotFoundError
-    one, other = (known[subject] for subject in sorted(known))
+    one, other = (two[subject] for subject in sorted(two))
     return one, other
 
 

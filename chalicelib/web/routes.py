@@ -264,6 +264,32 @@ STAFF: Mapping[str, StaffPlace] = {
         "staff.kiosks:hand_over_page", ("receipts:write",)
     ),
     "POST /staff/people/{subject}/kiosk": StaffPlace("staff.kiosks:make_code", ("receipts:write",)),
+    "GET /staff/people/{subject}/contacts": StaffPlace(
+        "staff.person_contacts:contacts_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/contacts": StaffPlace(
+        "staff.person_contacts:change_contact", ("receipts:write",)
+    ),
+    "GET /staff/people/{subject}/restrict": StaffPlace(
+        "staff.rights:restriction_page", ("subjects:erase",)
+    ),
+    "POST /staff/people/{subject}/restrict": StaffPlace(
+        "staff.rights:restrict", ("subjects:erase",)
+    ),
+    "GET /staff/people/{subject}/erase": StaffPlace(
+        "staff.rights:erasure_page", ("subjects:erase",), fresh=True
+    ),
+    "POST /staff/people/{subject}/erase": StaffPlace(
+        "staff.rights:erase", ("subjects:erase",), fresh=True
+    ),
+    "GET /staff/people/{subject}/merge": StaffPlace(
+        "staff.merging:merge_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/merge": StaffPlace(
+        "staff.merging:find_or_merge", ("receipts:write",)
+    ),
+    "GET /staff/doubtful": StaffPlace("staff.doubtful:doubtful_page", ("receipts:write",)),
+    "POST /staff/doubtful": StaffPlace("staff.doubtful:leave_two", ("receipts:write",)),
 }
 """The clinic's desk, for people who are signed in."""
 

@@ -58,6 +58,8 @@ def describe(desk: Desk, record: PersonRecord) -> dict[str, Any]:
         "contacts": [_contact(desk, person, each) for each in record.contacts],
         "many_share": record.many_share,
         "address": _address(desk, record),
+        "merged": person.merged,
+        "merged_into": person.merged_into,
         "receipts": [_receipt(desk, record, each) for each in record.history.receipts],
         "history": record.history,
         "total": person.version,
