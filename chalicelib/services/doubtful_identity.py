@@ -7,7 +7,7 @@ one call: the next goes on behind. Nobody reads everybody to see the first of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.domain.contacts import ContactKind, initials, masked
+from chalicelib.domain.contacts import REACHABLE_KINDS, ContactKind, initials, masked
 from chalicelib.domain.doubtful_identity import MOST_SHARING, doubtful_pairs
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
@@ -72,7 +72,7 @@ class InBrief:
     """The first letters of the name; "" where none is known."""
 
     contacts: tuple[str, ...]
-    """The own contacts, masked."""
+    """The own e-mails and phones, masked."""
 
 
 def in_brief(
@@ -86,7 +86,9 @@ def in_brief(
     return {
         subject: InBrief(
             initials(names[subject]) if names[subject] else "",
-            tuple(masked(contact) for contact in contacts[subject]),
+            tuple(
+                masked(contact) for contact in contacts[subject] if contact.kind in REACHABLE_KINDS
+            ),
         )
         for subject in known
     }

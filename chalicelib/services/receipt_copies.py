@@ -57,10 +57,11 @@ def find_receipt(
 ) -> StoredReceipt:
     """Give a receipt by its number; raise UnknownReceiptError.
 
-    Also for a receipt of anybody else, where it must be one `of` a person.
+    Also for a receipt of anybody else, where it must be one `of` a person. Those of records that
+    were merged into a person's are theirs.
     """
     receipt, signed = portal.receipts.issued(clinic, number)
-    if of is not None and receipt.document["subject"] != of.id:
+    if of is not None and receipt.document["subject"] not in {of.id, *of.merged}:
         raise UnknownReceiptError(number)
     return _with_notice(portal, receipt, signed)
 

@@ -1,5 +1,7 @@
 """The worklist of people who may be one: matched by staff, or left as two."""
 
+import re
+
 from chalice.app import Response
 
 from chalicelib.presentation.i18n import format_day
@@ -10,11 +12,15 @@ from chalicelib.web.typed_fields import first
 
 PAGE = "staff/doubtful.html"
 
+_ID = re.compile("[0-9a-f]{32}")
+"""An opaque id, behind which the search goes on."""
+
 
 def doubtful_page(desk: Desk) -> Response:
     """Show those who may be one, side by side, and where the search goes on."""
     call = desk.call(EmptyBody())
-    pairs, more = find_doubtful(desk.portal, call, desk.query("after") or "")
+    after = desk.query("after") or ""
+    pairs, more = find_doubtful(desk.portal, call, after if _ID.fullmatch(after) else "")
     people = in_brief(desk.portal, call, pairs)
     days = {pair.ids: format_day(pair.since, desk.lang, desk.clinic.country) for pair in pairs}
     return desk.page(

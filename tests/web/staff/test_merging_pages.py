@@ -1,11 +1,15 @@
 """Matching two records at the desk: found, compared side by side, merged or left as two."""
 
+import json
 from typing import Any
 
 import pytest
 
+from chalicelib.domain.contacts import Contact, ContactKind
+from chalicelib.domain.links import LinkScope
 from chalicelib.domain.staff import Role
-from tests.web.client import Program
+from tests.web.client import Client, Program
+from tests.web.letterbox import a_token
 from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
 from tests.web.staff.conftest import SignIn
@@ -71,6 +75,34 @@ def test_a_program_finds_both_chains_by_any_contact_and_by_either_id(
         assert {each["subject"] for each in answer.json()["receipts"]} == {one, other}
 
 
+@pytest.mark.parametrize("went", [0, 1])
+def test_the_person_sees_and_takes_along_both_chains(
+    portal: RunningPortal, desk_client: SignIn, went: int
+) -> None:
+    """By a link to either record: the page, each receipt, the file with the name of either."""
+    program = portal.open_clinic()
+    subjects = two(program)
+    going, staying = subjects[went], subjects[1 - went]
+    contact = (Contact(ContactKind.EMAIL, MAIL), Contact(ContactKind.PHONE, PHONE))[went]
+    [receipt] = program.history(**{contact.kind.value: contact.value})
+    token = a_token(portal, program.clinic, contact, LinkScope.MANAGE, receipt["id"])
+    desk = desk_client(program)
+    path = f"people/{staying}/merge"
+    desk.submit(path, {"with": going, **SURE}, page=f"{path}?with={going}")
+    client = Client()
+    page = Page(client.get(f"/manage/{token}?lang=en"))
+    assert "Another record of the same person was merged into this one." in page.words
+    assert "This record was merged into another record of the same person." in page.words
+    copy = client.get(f"/manage/{token}/receipts/{receipt['id']}?format=json")
+    assert copy.status == 200
+    file = client.get(f"/manage/{token}/export/json").json()
+    told = [*file["receipts"], *file["merged_record"]["receipts"]]
+    assert {each["subject"] for each in told} == set(subjects)
+    assert "Anna Ozola" in file["person"]["names"]
+    assert "F-17" in json.dumps(file["merged_record"]["evidence"])
+    assert receipt["id"] in client.get(f"/manage/{token}/export/csv").text
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
@@ -108,7 +140,7 @@ def test_nobody_is_found_and_nobody_of_the_other_clinic_is_merged(
         assert answer.status == 422
         assert "No other record is found by it." in Page(answer).words
     assert desk.submit(path, {"who": " "}).status == 422
-    for other in (theirs, "0" * 32):
+    for other in (theirs, "0" * 32, "x" * 3000):
         assert desk.get(f"/staff/{path}?with={other}").status == 404
         assert desk.submit(path, {"with": other, **SURE}).status == 404
 
@@ -143,6 +175,7 @@ def test_people_who_share_a_phone_are_listed_and_left_as_two(
     shown = desk.get("/staff/doubtful")
     page = Page(shown)
     assert "They are two people" in page.words
+    assert desk.get(f"/staff/doubtful?after={'x' * 3000}").status == 200
     assert "An•••" in page.words
     assert MAIL not in shown.text
     first, second = sorted((one, other))
