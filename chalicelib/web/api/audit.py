@@ -24,7 +24,7 @@ from chalicelib.web.responses import document
 OLDEST, NEWEST = "oldest", "newest"
 _PLACE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)#[0-9a-f]{16}", re.ASCII)
 _SUBJECT = re.compile(r"[0-9a-f]{32}")
-_DOER = re.compile(r"key_[0-9a-f]{12}|patient|portal|operator")
+_DOER = re.compile(r"(key|staff)_[0-9a-f]{12}|patient|portal|operator")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 

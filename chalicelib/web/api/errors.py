@@ -97,7 +97,7 @@ UNKNOWN_MOMENT = Problem(
 UNKNOWN_DOER = Problem(
     400,
     "Unknown key",
-    "Write the id of a key, such as key_96d7feb65a51, patient, portal or operator.",
+    "Write an id, such as key_96d7feb65a51 or staff_96d7feb65a51, or patient, portal, operator.",
 )
 UNKNOWN_SUBJECT_ID = Problem(
     400,

@@ -88,6 +88,7 @@ def test_the_audit_is_searched_by_time_key_deed_and_subject(portal: RunningPorta
     assert days("&order=newest") == [3, 2, 1]
     assert days("&key=patient") == [3]
     assert days("&key=key_0123456789ab") == [1, 2]
+    assert days("&key=staff_0123456789ab") == []
     assert days("&deed=history") == [2]
     assert days(f"&subject={BERTA}") == [2, 3]
     assert days(f"&subject={BERTA}&deed=history&key=patient") == []
