@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chalicelib.store import sign_in_providers
 from infra.__main__ import main
 from infra.local.demo import DEMO_PEOPLE, invite_demo
 from tests.web.page_reader import Page
@@ -73,3 +74,58 @@ def test_whoever_tries_the_demo_comes_in_as_whoever_they_like(portal: RunningPor
     assert browser.get(before.removeprefix("http://localhost:8000/api")).status == 404
     browser.press(link.removeprefix("http://localhost:8000/api"))
     assert "Rita" in Page(browser.get("/staff")).words
+
+
+ACCOUNTS = ("--issuer", "https://login.example.org/realms/clinic", "--client-id", "desk")
+
+
+def test_the_clinics_own_accounts_are_let_in_by_command(
+    portal: RunningPortal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret is read from where nobody else reads it, kept sealed, and printed nowhere."""
+    clinic, other = portal.open_clinic().clinic, portal.open_clinic().clinic
+    monkeypatch.setenv("OIDC_CLIENT_SECRET", "very s3cret")
+    groups = ("--group", "cn=desk,dc=clinic=reception", "--group", "it=administrator")
+    printed = said(capsys, "accounts", clinic, *ACCOUNTS, *groups)
+    assert f"/staff/oidc/{clinic}" in printed
+    assert "/staff/oidc/callback" in printed
+    assert "s3cret" not in printed
+    assert b"s3cret" not in portal.everything()
+    beside = portal.in_process
+    found = sign_in_providers.find(beside.table, clinic)
+    assert found is not None
+    provider, sealed = found
+    assert provider.groups == (("cn=desk,dc=clinic", "reception"), ("it", "administrator"))
+    key = beside.clinics.key(clinic)
+    assert sign_in_providers.secret_of(key, provider, sealed) == "very s3cret"
+    assert sign_in_providers.find(beside.table, other) is None
+    assert "sign in no more" in said(capsys, "accounts", clinic, "--off")
+    assert sign_in_providers.find(beside.table, clinic) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Name --issuer, --client-id and at least one --group"),
+        (ACCOUNTS, "at least one --group"),
+        ((*ACCOUNTS, "--group", "desk"), "say GROUP=ROLE"),
+        ((*ACCOUNTS, "--group", "desk=queen"), "roles are reception"),
+        ((*ACCOUNTS, "--group", "=reader"), "say GROUP=ROLE"),
+        (
+            ("--issuer", "http://login.example.org", "--client-id", "d", "--group", "a=reader"),
+            "It must begin with https://.",
+        ),
+    ],
+)
+def test_accounts_that_could_not_sign_in_are_not_set_up(
+    portal: RunningPortal,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    """The operator hears what is lacking before anybody stands at a closed door."""
+    clinic = portal.open_clinic().clinic
+    monkeypatch.setenv("OIDC_CLIENT_SECRET", "very s3cret")
+    assert sentence in said(capsys, "accounts", clinic, *words, code=1)
+    assert sign_in_providers.find(portal.in_process.table, clinic) is None

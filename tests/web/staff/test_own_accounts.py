@@ -350,3 +350,17 @@ def test_the_way_back_leads_to_the_desk_alone(portal: RunningPortal, told: ToldP
         begun = asked(browser.begin(clinic, f"?next={wanted}"))
         told.token(claims_for(told, begun["nonce"]))
         assert browser.back(code="c", state=begun["state"]).location == "/api/staff"
+
+
+def test_who_has_an_account_has_no_passkey_and_no_invitation(
+    portal: RunningPortal, provider: RealProvider
+) -> None:
+    """Both would outlive the job; the pages say so and offer neither."""
+    clinic = portal.open_clinic().clinic
+    set_up(clinic, provider.issuer)
+    provider.tell("boss", name="Boss", groups=["it"])
+    browser = OwnBrowser()
+    assert provider.sign_in(browser, clinic, "boss").status == 303
+    own = browser.get("/staff/passkeys")
+    assert "it needs no passkey here" in own.text
+    assert "/staff/passkeys/add" not in own.text
