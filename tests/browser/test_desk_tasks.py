@@ -180,7 +180,7 @@ def test_three_forms_of_a_pile_are_entered(
 
 def _enter_form(hands: Hands, email: str) -> None:
     # The questions stand in the language of the forms.
-    hands.choose("Yes", within="E-pastā")
+    hands.choose("Yes", within="E\u2011pastā")
     hands.type("E-mail", email)
     hands.type("E-mail, a second time", email)
     hands.press("Save, next form")
