@@ -27,7 +27,11 @@ from chalicelib.domain.consent import (
 )
 from chalicelib.domain.instants import Instant, ending, just_after
 from chalicelib.domain.receipts import Receipt
-from chalicelib.domain.subjects import Subject
+from chalicelib.domain.subjects import Subject, with_restriction
+
+AS_BEFORE = "as_before"
+"""The member of a correction's evidence that lists the questions which are as before the entry it
+corrects, with a space between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,18 @@ class Day:
     """Such as ``2026-11-29``."""
     ends: Instant
     """The last moment of the day, where the clinic is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a decision corrects: which entry, and how the person stands without it."""
+
+    wrong: int
+    """The number of the wrong entry in the chain."""
+    as_before: frozenset[QuestionId]
+    """Its questions to which no right answer is given."""
+    without: Mapping[QuestionId, AnswerSummary]
+    """The summaries of all answers but those of void entries, this one's too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,9 @@ class Decision:
 
     ends: Mapping[QuestionId, Instant | None] = field(default_factory=dict)
 
+    correction: Correction | None = None
+    """Where it corrects an entry that staff got wrong: which, and how the person stands without."""
+
 
 def new_decision(
     clinic: Clinic,
@@ -182,7 +201,10 @@ def receipt_id(secret: bytes, nonce: str, content: Mapping[str, Any]) -> str:
 
 
 def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAnswer]:
-    """Give the answers that a receipt's document holds; all states follow from them again."""
+    """Give the answers that a receipt's document holds; all states follow from them again.
+
+    What a correction says is as before is no answer (`corrections`).
+    """
     common = {
         "receipt_id": document["id"],
         "version": document["version"],
@@ -195,10 +217,19 @@ def recorded_answers(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAn
         "assurance": document["assurance"],
     }
     answers = {}
+    as_before = as_before_of(document)
     for question, entry in document["decisions"].items():
+        if question in as_before:
+            continue
         own = {name: entry[name] for name in ("answer", "expires_at", "confirm_by")}
         answers[question] = RecordedAnswer.read({**common, **own})
     return answers
+
+
+def as_before_of(document: Mapping[str, Any]) -> frozenset[QuestionId]:
+    """Give the questions of a receipt that are no answers of its own (`Correction`)."""
+    listed: str = (document.get("evidence") or {}).get(AS_BEFORE, "")
+    return frozenset(listed.split())
 
 
 def _vouched_version(document: Mapping[str, Any]) -> str | None:
@@ -246,15 +277,21 @@ def decide(
             if is_claim or _is_confirmed_first(question, decision, subject):
                 entry["confirm_by"] = ending(decision.confirm_within, recorded_at)
         entries[question] = entry
+    correction = decision.correction
+    if correction:
+        entries = {**entries, **_repeated_entries(correction)}
 
     document = _document(subject, decision, entries, effective_at, recorded_at)
     summaries = dict(subject.summaries)
+    if correction:
+        restricted = subject.restricted_since is not None
+        summaries = dict(with_restriction(correction.without, restricted=restricted))
     for question, recorded in recorded_answers(document).items():
-        before = summaries.get(question)
-        after = (before or AnswerSummary()).with_answer(recorded)
-        summaries[question] = after
-        entries[question]["before"] = resolve(before, in_force, recorded_at).state
-        entries[question]["after"] = resolve(after, in_force, recorded_at).state
+        summaries[question] = summaries.get(question, AnswerSummary()).with_answer(recorded)
+    for question, entry in entries.items():
+        before, after = subject.summaries.get(question), summaries.get(question)
+        entry["before"] = resolve(before, in_force, recorded_at).state
+        entry["after"] = resolve(after, in_force, recorded_at).state
 
     receipt = Receipt(document, rfc8785.dumps(document))
     chose_language = own and not is_claim and decision.assurance not in BY_CLINIC
@@ -267,7 +304,28 @@ def decide(
         recorded_at=recorded_at,
         of_age=of_age,
         lang=decision.notice.lang if chose_language else subject.lang,
+        voids=(*subject.voids, (correction.wrong, recorded_at)) if correction else subject.voids,
     )
+
+
+def _repeated(summary: AnswerSummary | None) -> tuple[Answer, Instant | None]:
+    """Give what a correction repeats for a question as before: the answer that counts, its end.
+
+    Where nobody ever answered it, the entry says that it is withdrawn.
+    """
+    last = summary.last if summary else None
+    if last is None:
+        return Answer.WITHDRAW, None
+    return last.answer, last.expires_at
+
+
+def _repeated_entries(correction: Correction) -> dict[str, dict[str, Any]]:
+    """Give what a correction says of the questions that are as before the wrong entry."""
+    entries = {}
+    for question in sorted(correction.as_before):
+        answer, expires_at = _repeated(correction.without.get(question))
+        entries[question] = {"answer": answer, "confirm_by": None, "expires_at": expires_at}
+    return entries
 
 
 def _recorded_at(subject: Subject, decision: Decision) -> Instant:

@@ -11,6 +11,7 @@ from typing import Any
 
 from chalicelib.domain.clinic import Clinic, Question, Text
 from chalicelib.domain.consent import (
+    Answer,
     AnswerSummary,
     NoticeInForce,
     QuestionId,
@@ -21,6 +22,7 @@ from chalicelib.domain.consent import (
     resolve_confirmed,
     strictest,
 )
+from chalicelib.domain.corrections import corrections_among
 from chalicelib.domain.decisions import recorded_answers
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
@@ -100,22 +102,32 @@ def recipient_periods(
     """Give who could receive what, and when (GDPR Art. 15(1)(c)); newest first.
 
     `versions` are the notices that the receipts name, `changes` the moments at which a notice came
-    into force. Since processing was restricted nobody could (Art. 18(2)). What was really handed
-    over only the clinic knows.
+    into force. Since processing was restricted nobody could (Art. 18(2)). A Yes that staff entered
+    wrongly permitted it from when it was recorded until it was corrected (`corrections`). What was
+    really handed over only the clinic knows.
     """
+    corrected = corrections_among(receipts)
     answers: dict[QuestionId, list[RecordedAnswer]] = {}
+    wrong: list[tuple[QuestionId, PermittedPeriod]] = []
     for receipt in receipts:
+        corrected_at = corrected.get(receipt.id)
         for question_id, answer in recorded_answers(receipt.document).items():
-            answers.setdefault(question_id, []).append(answer)
+            if corrected_at is None:
+                answers.setdefault(question_id, []).append(answer)
+            elif answer.answer is Answer.YES and answer.notice_version:
+                over = min(corrected_at, answer.expires_at or corrected_at)
+                wrong.append((question_id, PermittedPeriod(answer, answer.recorded_at, over)))
     moments = tuple(changes)
-    periods = []
+    found, periods = wrong, []
     for question_id, given in answers.items():
-        for period in permitted_periods(given, notice_at, moments, now):
-            question = versions[period.answer.notice_version].questions[question_id]
-            ends = [end for end in (period.until, restricted_since) if end]
-            until = min(ends, default=None)
-            if question.recipient is not None and (until is None or period.since < until):
-                periods.append(RecipientPeriod(question, question.recipient, period.since, until))
+        right = permitted_periods(given, notice_at, moments, now)
+        found += [(question_id, period) for period in right]
+    for question_id, period in found:
+        question = versions[period.answer.notice_version].questions[question_id]
+        ends = [end for end in (period.until, restricted_since) if end]
+        until = min(ends, default=None)
+        if question.recipient is not None and (until is None or period.since < until):
+            periods.append(RecipientPeriod(question, question.recipient, period.since, until))
     return tuple(sorted(periods, key=lambda period: period.since, reverse=True))
 
 

@@ -74,6 +74,10 @@ class Subject:
     """When the last receipts were given and recorded: those that no page holds yet
     (`store.timeline`)."""
 
+    voids: tuple[tuple[int, Instant], ...] = ()
+    """The numbers of receipts that were wrong entries, each with when its correction was recorded
+    (`domain.corrections`)."""
+
     typed: tuple[str, ...] = ()
     """The e-mails and phones among the contacts that somebody typed and nobody has proven."""
 
@@ -197,7 +201,9 @@ class Subject:
         said |= {name: short(getattr(self, name) or "") for name in _TIMES}
         said |= {name: [order.get(each, each) for each in getattr(self, name)] for name in _LISTS}
         starts = [[short(latest), short(first)] for latest, first in self.page_starts]
+        voids = [[version, short(corrected)] for version, corrected in self.voids]
         said |= {"contacts": contacts, "page_starts": starts, "merged": list(self.merged)}
+        said["voids"] = voids
         kept = {name: value for name, value in said.items() if value}
         return {**kept, "answers": stored_answers(self.summaries)}
 
@@ -229,6 +235,9 @@ class Subject:
             places={lookup: place for lookup, _, _, place in contacts if place},
             page_starts=tuple(
                 (full(latest), full(first)) for latest, first in stored.get("page_starts", ())
+            ),
+            voids=tuple(
+                (version, full(corrected)) for version, corrected in stored.get("voids", ())
             ),
             summaries=summaries,
         )

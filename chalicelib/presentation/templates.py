@@ -25,6 +25,7 @@ from chalicelib.domain.clinic import Clinic, Text, localized
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.languages import ENDONYMS
 from chalicelib.domain.phones import dialled
+from chalicelib.domain.receipts import reference
 from chalicelib.presentation import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -59,6 +60,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         env.filters[f"date_{case}"] = attrgetter(case)
     env.filters["country_names"] = _country_names
     env.filters["in_words"] = _in_words
+    env.filters["reference"] = reference
     env.filters["dialled"] = dialled
     return env
 

@@ -120,7 +120,7 @@ def record(
     lookup = seen or look_up()
     for attempt in range(ATTEMPTS):
         if attempt:
-            portal.sleep(_pause(attempt))
+            portal.sleep(pause_before(attempt))
             lookup = look_up()
         if _agrees_to_another_text(decision, lookup.published):
             return _recorded_before(portal, decision, lookup.published)
@@ -134,7 +134,7 @@ def record(
                 lookup.taking.done()
                 return prepared.receipt
             if receipt_id_key(decision.clinic, decision.receipt_id) not in in_the_way:
-                _split_if_shared(portal, decision.clinic, person, in_the_way)
+                split_if_shared(portal, decision.clinic, person, in_the_way)
                 continue
         kept = portal.receipts.find(decision.clinic, decision.receipt_id)
         if not _stops_anew(decision, person, prepared.receipt, kept):
@@ -191,7 +191,7 @@ def _reader(portal: Portal, clinic: str, identification: Identification) -> Call
     )
 
 
-def _pause(attempt: int) -> float:
+def pause_before(attempt: int) -> float:
     """Give the seconds to wait before another attempt: doubled each time, and spread at random."""
     return float(_FIRST_PAUSE * 2**attempt * (0.5 + random.random() / 2))  # noqa: S311 - spreads retries
 
@@ -275,7 +275,7 @@ def prepare(
     return Prepared(receipt, after, [*recorded, *detached, *messages])
 
 
-def _split_if_shared(
+def split_if_shared(
     portal: Portal, clinic: str, person: Subject, conflicting: Collection[Key]
 ) -> None:
     """After a conflict in a contact give the person places of their own under their contacts.

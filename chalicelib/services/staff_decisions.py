@@ -116,11 +116,11 @@ def record_decision(
     Raises InvalidBodyError, SeveralPeopleError where several people share the contact,
     UsedForAnotherBodyError, and errors as `decisions.record`.
     """
-    call = _with_person(portal, call)
-    decision = _decision(portal, call)
+    call = with_person(portal, call)
+    decision = decision_of(portal, call)
     audit = call.audit("receipts", _named(call), decision.receipt_id)
-    identification, seen = _identification(call), call.lookup
-    _check_needs(portal, call, decision, identification)
+    identification, seen = identification_of(call), call.lookup
+    check_needs(portal, call, decision, identification)
     carry_out = decisions.record if call.body.person else decisions.answer
     receipt = carry_out(portal, decision, identification, seen=seen, also=[audit, *beside])
     log.count("StaffDecisionRecorded")
@@ -133,10 +133,10 @@ def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
     It holds for everyone who shares the contact, or for the one whose record staff have open, and
     for all joint controllers. Errors as for `record_decision`.
     """
-    call = _with_person(portal, call)
-    decision = _decision(portal, call)
+    call = with_person(portal, call)
+    decision = decision_of(portal, call)
     audit = call.audit("withdrawals", _named(call), decision.receipt_id)
-    identification, seen = _identification(call), call.lookup
+    identification, seen = identification_of(call), call.lookup
     if call.body.person:
         receipt = decisions.record(portal, decision, identification, seen=seen, also=[audit])
     else:
@@ -145,7 +145,7 @@ def record_withdrawal(portal: Portal, call: StaffCall) -> RecordedReceipt:
     return _recorded(portal, call, decision, receipt, "withdrawals")
 
 
-def _with_person(portal: Portal, call: StaffCall) -> StaffCall:
+def with_person(portal: Portal, call: StaffCall) -> StaffCall:
     """Give a call about somebody's open record with them read by their id.
 
     The contacts that are proven to be theirs are given with it, as if staff had typed them: the
@@ -180,7 +180,8 @@ def _named(call: StaffCall) -> tuple[str, ...]:
     return (call.body.person,) if call.body.person else ()
 
 
-def _decision(portal: Portal, call: StaffCall) -> Decision:
+def decision_of(portal: Portal, call: StaffCall) -> Decision:
+    """Make the decision of a call by the notice of its day; raise InvalidBodyError."""
     taken, guardian = call.body, call.body.guardian
     clinic, is_text_known = _clinic_as_asked(portal, call)
     _check_allowed(taken, clinic)
@@ -290,7 +291,7 @@ def _evidence(call: StaffCall, clinic: Clinic) -> Mapping[str, str] | None:
     return evidence or None
 
 
-def _check_needs(
+def check_needs(
     portal: Portal, call: StaffCall, decision: Decision, identification: Identification
 ) -> None:
     """Refuse a Yes to messages by e-mail, phone or post without that contact.
@@ -331,7 +332,8 @@ def _needed(call: StaffCall, decision: Decision) -> dict[str, QuestionId]:
     return needed
 
 
-def _identification(call: StaffCall) -> Identification:
+def identification_of(call: StaffCall) -> Identification:
+    """Tell whom a call is about: the one whose record is open, or whoever the contacts mean."""
     taken = call.body
     return Identification(
         taken.contacts,

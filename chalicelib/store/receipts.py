@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from chalicelib.domain import corrections
 from chalicelib.domain.consent import AnswerSummary, QuestionId
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
@@ -144,7 +145,12 @@ class Receipts:
         if not changed:
             return answers
         try:
-            then = self._answers_then(clinic, changed, at, known_at)
+            then = self._answers_then(
+                clinic, [each for each in changed if not each.voids], at, known_at
+            )
+            for person in changed:
+                if person.voids:
+                    then[person.id] = self._without_voids(clinic, person, at, known_at)
         except (ValueError, LookupError, TypeError) as error:
             raise DamagedError(type(error).__name__) from error
         # Restricting forbids the use from now on, whatever time is asked about (GDPR Art. 18(2));
@@ -153,6 +159,16 @@ class Receipts:
         for subject, summaries in then.items():
             answers[subject] = with_restriction(summaries, restricted=subject in restricted)
         return answers
+
+    def _without_voids(
+        self, clinic: str, person: Subject, at: Instant, known_at: Instant
+    ) -> dict[QuestionId, AnswerSummary]:
+        """Give how somebody stood with entries that were corrected: by their whole chain.
+
+        Few have any. The pages of times do not know that an answer counts no more.
+        """
+        documents = [receipt.document for receipt in self.history(clinic, [person])]
+        return corrections.answers_as_of(documents, person.voids, at, known_at)
 
     def _answers_then(
         self, clinic: str, people: Sequence[Subject], at: Instant, known_at: Instant

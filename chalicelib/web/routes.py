@@ -215,6 +215,15 @@ STAFF: Mapping[str, StaffPlace] = {
         "staff.person_papers:person_form", ("receipts:write",)
     ),
     "GET /staff/form": StaffPlace("staff.person_papers:blank_form", ("receipts:write",)),
+    "GET /staff/people/{subject}/correct": StaffPlace(
+        "staff.correcting:correctable_page", ("receipts:write",)
+    ),
+    "GET /staff/people/{subject}/receipts/{receipt}/correct": StaffPlace(
+        "staff.correcting:correction_page", ("receipts:write",)
+    ),
+    "POST /staff/people/{subject}/receipts/{receipt}/correct": StaffPlace(
+        "staff.correcting:correct_entry", ("receipts:write",)
+    ),
     "GET /staff/recorded/{receipt}": StaffPlace(
         "staff.recording:recorded_page", ("receipts:write",)
     ),

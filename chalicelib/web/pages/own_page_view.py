@@ -268,6 +268,7 @@ def _describe_receipt(page: OwnPage, receipt: Receipt, titles: Titles) -> dict[s
     return {
         "id": receipt.id,
         "reference": reference(receipt.id),
+        "evidence": receipt.document["evidence"],
         "changed": None if decisions else receipt.document["evidence"],
         "when": format_when(receipt.document, page.lang, page.clinic.country),
         "said": answers,
