@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.domain.api_keys import KeyKind
 from chalicelib.domain.links import LinkScope
+from chalicelib.domain.staff import Role
 from chalicelib.services import audit as audit_service
 from chalicelib.store import audit
 from chalicelib.web.pages import own_page_looked
@@ -17,6 +18,7 @@ from tests.web.client import Client, Program
 from tests.web.letterbox import a_token
 from tests.web.page_reader import open_page
 from tests.web.running import RunningPortal
+from tests.web.staff.desk_client import sign_in
 
 KAUNAS = "kaunas-polyclinics"
 MAIL = {"email": ANNA.value}
@@ -201,3 +203,16 @@ def test_the_first_page_offers_the_record_and_reads_none_of_it(
     assert "?lang=en&looked=1" in open_page(client, place.removesuffix("&looked=1")).links
     with pytest.raises(AssertionError):
         client.get(place)
+
+
+def test_somebody_at_the_desk_is_told_as_the_clinics_and_not_by_name(
+    client: Client, portal: RunningPortal
+) -> None:
+    """Which colleague it was the clinic knows, and its data protection officer."""
+    program = portal.open_clinic()
+    receipt = _known(program)
+    desk = sign_in(portal.in_process, program.clinic, Role.RECEPTION, "Maija Bērziņa")
+    assert desk.get(f"/staff/people/{receipt['subject']}").status == 200
+    first = _rows(client, _place(portal, program.clinic, receipt["id"]))[0]
+    assert first.startswith("Somebody at the clinic’s desk Looked you up, or opened your record")
+    assert "Maija" not in first
