@@ -167,7 +167,7 @@ def test_erasing_takes_away_a_letter_that_waits(portal: Portal, post: Sorting) -
     person = only_person(portal, RIGA, ANNA)
     assert erase(portal, RIGA, person.id, "patient", HALF) is not None
     with under_policy_of(portal, "catch_up"):
-        catch_up.clear_erased(portal.table, portal.clinics, in_time)
+        catch_up.clear_erased(portal, in_time)
     [left] = letters(portal)
     assert left.entry.subject == only_person(portal, RIGA, BELLA).id
 
