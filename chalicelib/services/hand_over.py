@@ -37,6 +37,7 @@ from chalicelib.services.kiosks import (
     paired_tablets,
     write_code,
 )
+from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.services.patient_decisions import CannotAgreeError, FormResult, SubmittedForm
 from chalicelib.services.visitor import Visitor
 from chalicelib.store import audit, hand_overs
@@ -119,9 +120,12 @@ class HandedOver:
 
 
 def offered_contacts(portal: Portal, call: AuthorizedCall[NewHandOver]) -> Sequence[OfferedContact]:
-    """Give the e-mails and phones of the person; raise UnknownPersonError, GuardianDecidesError."""
+    """Give the e-mails and phones of the person; that is a look-up (`look_up_limits`).
+
+    Raises UnknownPersonError, GuardianDecidesError, TooManyError.
+    """
     person = _person(portal, call)
-    portal.table.put_new(call.audit("contacts/kiosk", [person]))
+    take_look_up(portal, call, call.audit("contacts/kiosk", [person]))
     return _contacts(portal, call.clinic, person)
 
 

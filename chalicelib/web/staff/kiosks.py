@@ -15,6 +15,7 @@ from chalicelib.services.hand_over import (
     NewHandOver,
     NoContactError,
     NoTabletError,
+    OfferedContact,
 )
 from chalicelib.services.kiosks import (
     IssuedCode,
@@ -115,9 +116,10 @@ def _hand_over(
     code: IssuedCode | None = None,
     asked: Sequence[str] = (),
 ) -> Response:
-    call = desk.call(NewHandOver(subject))
+    contacts: Sequence[OfferedContact] | None = ()
     try:
-        contacts = hand_over.offered_contacts(desk.portal, call)
+        if code is None:
+            contacts = hand_over.offered_contacts(desk.portal, desk.call(NewHandOver(subject)))
     except GuardianDecidesError:
         contacts = None
     tablets = kiosks.paired_tablets(desk.portal, desk.clinic.id)

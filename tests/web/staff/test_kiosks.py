@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chalicelib.domain.rate_limits import STAFF_LOOK_UPS
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Client, Program
 from tests.web.page_reader import Page
@@ -147,6 +148,14 @@ def test_a_contact_that_was_only_typed_has_to_be_ticked(
     ticked = re.search(r'name="asked" value="([^"]+)"', answer.text)
     assert ticked
     assert code_on(Page(desk.submit(path, {"asked": ticked[1]})).words)
+
+
+def test_whoever_goes_through_many_people_is_stopped(desk_client: SignIn, program: Program) -> None:
+    """A stolen session cannot read contacts in bulk here either."""
+    desk, subject = desk_client(program), person(program)
+    path = f"/staff/people/{subject}/kiosk"
+    tries = [desk.get(path).status for _ in range(STAFF_LOOK_UPS.burst + 1)]
+    assert tries[-2:] == [200, 429]
 
 
 @pytest.mark.parametrize("role", ["marketing", "administrator", "protection", "reader"])
