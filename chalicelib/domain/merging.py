@@ -6,14 +6,14 @@ under the time at which it was given (`docs/decisions/0041-merging.md`). So the
 rule of the two clocks combines them: the latest word counts, a tie goes to the stop.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.clinic import Clinic
-from chalicelib.domain.consent import Answer, AnswerSummary, Assurance, Channel
-from chalicelib.domain.decisions import Day, Decision, NoticeRef, new_decision
+from chalicelib.domain.consent import AnswerSummary, Assurance, Channel, QuestionId, RecordedAnswer
+from chalicelib.domain.decisions import Day, Decision, NoticeRef, new_decision, recorded_answers
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
 
@@ -94,7 +94,24 @@ def decides(document: Mapping[str, Any]) -> bool:
     A claim that was never confirmed is as if it had never been made; what confirmed one is a
     receipt of its own.
     """
-    return any(entry["confirm_by"] is None for entry in document["decisions"].values())
+    return bool(_taken_over(document))
+
+
+def void_receipts(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Give the ids of the entries that a later receipt of the chain corrected: they count no more,
+    and are not taken over.
+    """
+    found = ((document["evidence"] or {}).get("corrects") for document in documents)
+    return frozenset(wrong for wrong in found if wrong)
+
+
+def _taken_over(document: Mapping[str, Any]) -> dict[QuestionId, RecordedAnswer]:
+    """Give the answers of a receipt that are taken over."""
+    return {
+        question: answer
+        for question, answer in recorded_answers(document).items()
+        if not answer.awaits_confirmation
+    }
 
 
 def repetition(clinic: Clinic, document: Mapping[str, Any], number: str, now: Instant) -> Decision:
@@ -104,11 +121,7 @@ def repetition(clinic: Clinic, document: Mapping[str, Any], number: str, now: In
     sure it is. `number` is the id of the new receipt, which names the old one. Claims are left out
     (`decides`).
     """
-    entries = {
-        question: entry
-        for question, entry in document["decisions"].items()
-        if entry["confirm_by"] is None
-    }
+    answers = _taken_over(document)
     evidence = {"repeats": document["id"], "merged_with": document["subject"]}
     same_as = (document["evidence"] or {}).get("same_as")
     if same_as:
@@ -116,7 +129,7 @@ def repetition(clinic: Clinic, document: Mapping[str, Any], number: str, now: In
     day = document.get("effective_date")
     decision = new_decision(
         clinic,
-        {question: Answer(entry["answer"]) for question, entry in entries.items()},
+        {question: each.answer for question, each in answers.items()},
         id=number,
         notice=NoticeRef(**document["notice"]),
         channel=Channel(document["channel"]),
@@ -132,5 +145,5 @@ def repetition(clinic: Clinic, document: Mapping[str, Any], number: str, now: In
         decision,
         controllers=tuple(document["controllers"]),
         repeats=document["id"],
-        ends={question: entry["expires_at"] for question, entry in entries.items()},
+        ends={question: each.expires_at for question, each in answers.items()},
     )

@@ -27,6 +27,7 @@ from chalicelib.domain.merging import (
     MergeReason,
     decides,
     repetition,
+    void_receipts,
     why_not,
 )
 from chalicelib.domain.subjects import Subject
@@ -149,7 +150,9 @@ def _take_over(
     """
     clinic = call.lookup.published.clinic
     receipts = portal.receipts.history(call.clinic, [going])
-    numbers = {_number(portal, call, receipt.id): receipt.document for receipt in receipts}
+    void = void_receipts(receipt.document for receipt in receipts)
+    counting = [receipt for receipt in receipts if receipt.id not in void]
+    numbers = {_number(portal, call, receipt.id): receipt.document for receipt in counting}
     found = portal.table.get([receipt_id_key(call.clinic, number) for number in numbers])
     for number, document in numbers.items():
         if decides(document) and receipt_id_key(call.clinic, number) not in found:

@@ -32,6 +32,7 @@ from tests.factories import (
 )
 from tests.properties.faults import ATTEMPTS, WRITE, Fault, Faults
 from tests.services.desk_calls import LASMA, a_call
+from tests.services.test_races import ROUNDS, at_once
 from tests.store.people import BELLA, assert_unbroken, only_person, signed
 
 YES, NO = {EMAIL_NEWS: "yes"}, {EMAIL_NEWS: "no"}
@@ -268,3 +269,32 @@ def test_nobody_merges_an_erased_record_or_another_clinics(portal: Portal) -> No
     with pytest.raises(NotFoundError):
         merged(portal, one, other)
     assert len(chain(portal, one)) == 1
+
+
+def test_what_was_corrected_is_not_taken_over(portal: Portal) -> None:
+    """An entry of the other record was wrong, and its chain says so: it counts here no more either."""
+    one = by_staff(portal, NO, "2026-11-20T08:00:00.000Z", ANNA)
+    wrong = decisions.record(portal, on_paper(YES, NOON, NOON), signed(ANNA_PHONE))
+    right = on_paper(NO, MORNING, EVENING, evidence={"form": "F-17", "corrects": wrong.id})
+    decisions.record(portal, right, signed(ANNA_PHONE))
+    merged(portal, one, str(wrong.document["subject"]))
+    assert not state(portal, ANNA)[1]
+    repeated = {(each.document["evidence"] or {}).get("repeats") for each in chain(portal, one)}
+    assert wrong.id not in repeated
+
+
+def test_who_decides_at_the_same_moment_is_heard(portal: Portal) -> None:
+    """A No by the phone while staff merge: before, between or after, it is the latest word."""
+    for number in range(ROUNDS):
+        address = Contact(ContactKind.EMAIL, f"race{number}@example.org")
+        phone = Contact(ContactKind.PHONE, f"+3712610000{number}")
+        one = by_staff(portal, YES, MORNING, address)
+        other = by_staff(portal, YES, MORNING, phone)
+        at_once(
+            lambda one=one, other=other: merged(portal, one, other),
+            lambda phone=phone: withdrawals.withdraw(
+                portal, a_decision({EMAIL_NEWS: "withdraw"}, EVENING), signed(phone)
+            ),
+        )
+        merged(portal, one, other)
+        assert state(portal, address) == state(portal, phone) == (State.WITHDRAWN, False)
