@@ -103,6 +103,23 @@ def test_the_person_sees_and_takes_along_both_chains(
     assert receipt["id"] in client.get(f"/manage/{token}/export/csv").text
 
 
+def test_an_entry_that_was_corrected_is_not_taken_over(
+    portal: RunningPortal, desk_client: SignIn
+) -> None:
+    """A Yes was entered for the wrong person, and that was corrected: nothing of it comes back."""
+    program = portal.open_clinic()
+    refused = record(program, {"phone": PHONE}, **{**NO, "effective_at": "2026-11-19T09:00:00Z"})
+    wrong = record(program, {"email": MAIL})
+    desk = desk_client(program)
+    place = f"people/{wrong['subject']}/receipts/{wrong['id']}/correct"
+    sent = {"reason": "wrong_person", "day": "", f"decision.{NEWS}": "before"}
+    assert desk.submit(place, sent).status == 303
+    staying, going = refused["subject"], wrong["subject"]
+    path = f"people/{staying}/merge"
+    desk.submit(path, {"with": going, **SURE}, page=f"{path}?with={going}")
+    assert program.states(email=MAIL)[NEWS] == program.states(phone=PHONE)[NEWS] == "refused"
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
