@@ -36,6 +36,9 @@ COOKIE = "__Host-tablet"
 COOKIE_DAYS = 400
 """How long a browser keeps a cookie at most (RFC 6265bis, 5.5)."""
 
+LONGEST_CODE = 40
+"""How many characters of a code are read: six digits, however they are spaced."""
+
 WRONG = FieldError("code", "tablet_code")
 
 
@@ -54,7 +57,7 @@ def pair(request: Request, clinic: str) -> Response:
     """Pair this tablet, and lead to its start screen, which names it as the source."""
     portal = get_portal()
     portal.directory.look_up(clinic)
-    code = first(form_fields(request), "code")
+    code = first(form_fields(request), "code")[:LONGEST_CODE]
     try:
         tablet, secret = kiosks.pair(portal, clinic, code, visitor(request), portal.clock())
     except (WrongCodeError, TooManyError) as error:
@@ -86,7 +89,7 @@ def take_code(request: Request, clinic: str) -> Response:
     token = first(fields, HANDED)
     if token:
         return _next_page(request, clinic, stored, token, now)
-    code = first(fields, "code")
+    code = first(fields, "code")[:LONGEST_CODE]
     try:
         token = hand_over.take_code(portal, stored.tablet, code, visitor(request), now)
     except (WrongCodeError, TooManyError) as error:
