@@ -65,7 +65,7 @@ def record(desk: Desk) -> Response:
 
 def person_record(desk: Desk, subject: str) -> Response:
     """Record a decision of somebody whose record is open."""
-    return _record(desk, _known(desk, subject))
+    return _record(desk, subject)
 
 
 def recorded_page(desk: Desk, receipt: str) -> Response:
@@ -113,13 +113,14 @@ def _opened(desk: Desk, person: KnownPerson | None) -> Response:
     return _show(desk, person, asked, fields, reader.errors)
 
 
-def _record(desk: Desk, person: KnownPerson | None) -> Response:
+def _record(desk: Desk, subject: str | None) -> Response:
     form = desk.form(PAGE, SCAN)
+    person = _known(desk, subject) if subject else None
     reader = Reader(desk.published, form.fields, desk.now)
     asked = asked_in_force(desk.portal, desk.published, reader)
     if first(form.fields, "show"):
         return _show(desk, person, asked, form.fields, reader.errors)
-    known, subject = (person.known, person.id) if person else (NOTHING_KNOWN, None)
+    known = person.known if person else NOTHING_KNOWN
     taken = read_decision(reader, asked, subject, known)
     scan, wrong = take_scan(form.raw)
     faults: Sequence[FieldError] = [*reader.errors, *wrong]

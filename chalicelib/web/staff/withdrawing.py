@@ -49,17 +49,18 @@ def withdraw(desk: Desk) -> Response:
 
 def person_withdraw(desk: Desk, subject: str) -> Response:
     """Record a withdrawal of somebody whose record is open."""
-    return _withdraw(desk, _known(desk, subject))
+    return _withdraw(desk, subject)
 
 
 def _known(desk: Desk, subject: str) -> KnownPerson:
     return open_person(desk.portal, desk.call(EmptyBody()), subject)
 
 
-def _withdraw(desk: Desk, person: KnownPerson | None) -> Response:
+def _withdraw(desk: Desk, subject: str | None) -> Response:
     form = desk.form(PAGE, SCAN)
+    person = _known(desk, subject) if subject else None
     reader = Reader(desk.published, form.fields, desk.now)
-    taken = read_withdrawal(reader, _ever_asked(desk), person.id if person else None)
+    taken = read_withdrawal(reader, _ever_asked(desk), subject)
     scan, wrong = take_scan(form.raw)
     faults: Sequence[FieldError] = [*reader.errors, *wrong]
     if not faults:
