@@ -142,6 +142,34 @@ OF_PEOPLE = {
     "ka": {"one": "ადამიანის", "other": "ადამიანის"},
     "ru": {"one": "человека", "few": "человек", "many": "человек"},
 }
+KNOWN_PEOPLE = {
+    **LISTED_PEOPLE,
+    "lv": {"one": "persona", "other": "personas", "zero": "personas"},
+    "lt": {"one": "asmuo", "few": "asmenys", "other": "asmenų"},
+    "ka": {"one": "ადამიანია", "other": "ადამიანია"},
+}
+OTHER_PEOPLE = {
+    **OF_PEOPLE,
+    "en": {"one": "other person", "other": "other people"},
+    "lv": {"one": "citai personai", "other": "citām personām", "zero": "citām personām"},
+    "lt": {"one": "asmuo", "few": "asmenys", "other": "asmenų"},
+    "ka": {"one": "ადამიანს", "other": "ადამიანს"},
+}
+RECEIPTS = {
+    "en": {"one": "receipt", "other": "receipts"},
+    "lv": {
+        "one": "šīs lapas apliecinājums",
+        "other": "šīs lapas apliecinājumi",
+        "zero": "šīs lapas apliecinājumi",
+    },
+    "lt": {
+        "one": "šio puslapio kvitas",
+        "few": "šio puslapio kvitai",
+        "other": "šio puslapio kvitų",
+    },
+    "ka": {"one": "ქვითარი", "other": "ქვითარი"},
+    "ru": {"one": "квитанция", "few": "квитанции", "many": "квитанций"},
+}
 NO_WORD = {lang: dict.fromkeys(("zero", "one", "few", "many", "other"), "") for lang in LANGUAGES}
 AFTER_A_NUMBER = {
     "I am at least": AGES,
@@ -164,6 +192,10 @@ AFTER_A_NUMBER = {
     "and %(count)s more": NO_WORD,
     "And %(count)s more.": NO_WORD,
     "more than %(count)s": NO_WORD,
+    "Only %(count)s is shown": NO_WORD,
+    "%(count)s receipt of this page": RECEIPTS,
+    "%(count)s person is known": KNOWN_PEOPLE,
+    "%(count)s other person has": OTHER_PEOPLE,
     "At the last count, ": LISTED_PEOPLE,
     "%(count)s person was looked at": LISTED_PEOPLE,
     "It ends consents of": OF_PEOPLE,
