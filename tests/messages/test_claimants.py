@@ -135,5 +135,5 @@ def test_erasing_takes_away_who_was_asked(portal: Portal, post: Sorting) -> None
     table, clinics = portal.table, portal.clinics
     assert confirmation_codes.claimants(table, clinics, RIGA, receipt, person.id) is None
     with under_policy_of(portal, "catch_up"):
-        catch_up.clear_erased(table, clinics, in_time)
+        catch_up.clear_erased(portal, in_time)
     assert not kept(portal, receipt)

@@ -365,7 +365,7 @@ def test_a_mark_from_before_marks_had_a_partition_of_their_own_still_holds(porta
     [anna] = portal.directory.look_up(RIGA, [ANNA]).known()
     assert erase(portal, RIGA, anna.id, "key_1", HALF)
     with under_policy_of(portal, "catch_up"):
-        catch_up.clear_erased(portal.table, portal.clinics, in_time)
+        catch_up.clear_erased(portal, in_time)
     assert marks_of(portal.table, RIGA, lookup) == {}
 
 
@@ -1011,7 +1011,7 @@ def test_erasing_takes_away_wishes_and_links_that_were_not_sent(
     person = portal.directory.look_up(RIGA, [ANNA]).known()[0]
     assert erase(portal, RIGA, person.id, "patient", NOON) is not None
     with under_policy_of(portal, "catch_up"):
-        catch_up.clear_erased(portal.table, portal.clinics, in_time)
+        catch_up.clear_erased(portal, in_time)
     [dead] = outbox.dead_letters(portal.table, RIGA)
     waiting = {each.entry.kind: each for each in outbox.due_items(portal.table, "9999")}
     assert (post.waits(), set(waiting)) == (2, {"link", "wanted"})
