@@ -15,6 +15,7 @@ from chalicelib.domain.staff import (
 )
 from chalicelib.store import audit, staff
 from chalicelib.store.table import ConflictError, Table
+from chalicelib.store.writes import Write
 
 OPERATOR = "operator"
 """Who invited the first administrator, in the audit too."""
@@ -126,11 +127,13 @@ def _change(  # noqa: PLR0917 - whom, what, by whom, when
         if before is None or not before.is_active:
             raise NotFoundError
         after = replace(before, **changes)  # type: ignore[arg-type]  # fields of a member
-        if _is_administrator(before) and not _is_administrator(after):
-            _require_another(table, before)
         line = audit.line(clinic, by, what, now, [], about=member_id)
+        writes: list[Write] = [staff.changed_member(before, after), line]
+        if _is_administrator(before) and not _is_administrator(after):
+            another = _another(table, before)
+            writes.append(staff.changed_member(another, another))
         try:
-            table.write([staff.changed_member(before, after), line])
+            table.write(writes)
         except ConflictError:
             continue
         return after
@@ -141,10 +144,15 @@ def _is_administrator(member: StaffMember) -> bool:
     return member.is_active and member.role is Role.ADMINISTRATOR
 
 
-def _require_another(table: Table, member: StaffMember) -> None:
-    others = [each for each in staff.members(table, member.clinic) if each.id != member.id]
-    if not any(map(_is_administrator, others)):
-        raise LastAdministratorError
+def _another(table: Table, member: StaffMember) -> StaffMember:
+    """Give another administrator, who must still be one when this one is none any more.
+
+    So two who end each other's access in one moment do not both. Raises LastAdministratorError.
+    """
+    for each in staff.members(table, member.clinic):
+        if each.id != member.id and _is_administrator(each):
+            return each
+    raise LastAdministratorError
 
 
 def _invitation(member: StaffMember, now: Instant) -> Invitation:

@@ -1,5 +1,7 @@
 """The way to every page of the desk: chalicelib/web/staff/entrance.py."""
 
+from typing import Any
+
 import pytest
 
 from chalicelib.domain.staff import Role, scopes_of
@@ -89,6 +91,36 @@ def test_the_last_administrator_stays(portal: RunningPortal, desk_client: SignIn
             now=portal.in_process.clock(),
         )
     assert staff_sessions.find(portal.in_process, desk.secret, portal.in_process.clock())
+
+
+def test_two_administrators_who_end_each_other_at_once_do_not_both(
+    portal: RunningPortal, desk_client: SignIn
+) -> None:
+    """Each saw the other as the one who stays; whoever is second is refused."""
+    program = portal.open_clinic()
+    one, other = (desk_client(program, "administrator", name) for name in ("Inese", "Maija"))
+    now, clinic = portal.in_process.clock(), program.clinic
+
+    class Meanwhile:
+        """A table before whose first write the other one is quicker."""
+
+        table: Any = None
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(portal.table, name)
+
+        def write(self, writes: Any) -> None:
+            if self.table is None:
+                self.table = portal.table
+                by, whom = other.member.id, one.member.id
+                staff_members.end_access(self.table, clinic, whom, by=by, now=now)
+            self.table.write(writes)
+
+    table: Any = Meanwhile()
+    with pytest.raises(staff_members.LastAdministratorError):
+        staff_members.end_access(table, clinic, other.member.id, by=one.member.id, now=now)
+    assert other.get("/staff/team").status == 200
+    assert one.get("/staff/team").status == 303
 
 
 @pytest.mark.parametrize(
