@@ -242,12 +242,18 @@ STAFF: Mapping[str, StaffPlace] = {
     ),
     "GET /staff/settings/posters": StaffPlace("staff.settings:posters_page", ("notices:read",)),
     "GET /staff/settings/webhooks": StaffPlace("staff.webhooks:list_page", ("webhooks:read",)),
-    "GET /staff/settings/new-webhook": StaffPlace("staff.webhooks:new_page", ("webhooks:write",)),
-    "POST /staff/settings/new-webhook": StaffPlace("staff.webhooks:create", ("webhooks:write",)),
-    "GET /staff/settings/webhooks/{name}": StaffPlace(
-        "staff.webhooks:one_page", ("webhooks:read",)
+    "GET /staff/settings/new-webhook": StaffPlace(
+        "staff.webhooks:new_page", ("webhooks:write",), fresh=True
     ),
-    "POST /staff/settings/webhooks/{name}": StaffPlace("staff.webhooks:act", ("webhooks:write",)),
+    "POST /staff/settings/new-webhook": StaffPlace(
+        "staff.webhooks:create", ("webhooks:write",), fresh=True
+    ),
+    "GET /staff/settings/webhooks/{name}": StaffPlace(
+        "staff.webhooks:one_page", ("webhooks:read",), fresh=True
+    ),
+    "POST /staff/settings/webhooks/{name}": StaffPlace(
+        "staff.webhooks:act", ("webhooks:write",), fresh=True
+    ),
     "GET /staff/settings/keys": StaffPlace("staff.keys:list_page", ("keys:write",)),
     "GET /staff/settings/keys/new": StaffPlace("staff.keys:new_page", ("keys:write",), fresh=True),
     "POST /staff/settings/keys/new": StaffPlace("staff.keys:create", ("keys:write",), fresh=True),

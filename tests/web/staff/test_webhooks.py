@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from chalicelib.domain.instants import instant, moment
+from chalicelib.domain.staff import FRESH_FORM
 from chalicelib.domain.webhooks import DisabledReason
-from chalicelib.store import webhooks
+from chalicelib.store import staff, webhooks
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Answer, Program
 from tests.web.page_reader import Page
 from tests.web.running import RunningPortal
 from tests.web.staff.conftest import SignIn
-from tests.web.staff.desk_client import DeskClient
+from tests.web.staff.desk_client import DeskClient, form_token
 
 HOOK = "https://hooks.example.org/consent"
 NEWS = "newsletter.email"
@@ -186,3 +188,24 @@ def test_who_may_only_look_is_offered_no_button(
     token = page.fields["state"]
     answer = officer.post("/staff/settings/webhooks/mailing", {"state": token, "do": "test"})
     assert answer.status == 403
+
+
+@pytest.mark.parametrize("path", [NEW, "settings/webhooks/mailing"])
+def test_where_decisions_are_sent_asks_again_who_it_is(
+    portal: RunningPortal, desk: DeskClient, program: Program, path: str
+) -> None:
+    """A browser left open sends nobody's decisions elsewhere: the form that was open stores nothing."""
+    assert desk.submit(NEW, FORM).status == 200
+    state = form_token(desk.get(f"/staff/{path}"), path)
+    [session] = staff.sessions(portal.table, program.clinic, desk.member.id)
+    proven = instant(moment(session.proven_at) - FRESH_FORM)
+    aged = replace(session, proven_at=proven)
+    portal.table.write([staff.changed_session(session, aged)])
+    elsewhere = {**FORM, "name": "theirs", "url": "https://elsewhere.example/", "do": "change"}
+    for answer in (
+        desk.get(f"/staff/{path}"),
+        desk.post(f"/staff/{path}", {"state": state, **elsewhere}),
+    ):
+        assert (answer.status, "/staff/again" in answer.location) == (303, True)
+    listed = program.get("webhooks").json()["webhooks"]
+    assert [(each["name"], each["url"]) for each in listed] == [("mailing", HOOK)]
