@@ -124,7 +124,7 @@ TRIES = {
 QUEUED = {
     "en": {"one": "message", "other": "messages"},
     "lv": {"one": "ziņa", "other": "ziņas", "zero": "ziņas"},
-    "lt": {"one": "pranešimas", "few": "pranešimai", "other": "pranešimų"},
+    "lt": {"one": "žinutė", "few": "žinutės", "other": "žinučių"},
     "ka": {"one": "შეტყობინება", "other": "შეტყობინება"},
     "ru": {"one": "сообщение", "few": "сообщения", "many": "сообщений"},
 }
@@ -145,14 +145,13 @@ OF_PEOPLE = {
 KNOWN_PEOPLE = {
     **LISTED_PEOPLE,
     "lv": {"one": "persona", "other": "personas", "zero": "personas"},
-    "lt": {"one": "asmuo", "few": "asmenys", "other": "asmenų"},
     "ka": {"one": "ადამიანია", "other": "ადამიანია"},
 }
 OTHER_PEOPLE = {
     **OF_PEOPLE,
     "en": {"one": "other person", "other": "other people"},
     "lv": {"one": "citai personai", "other": "citām personām", "zero": "citām personām"},
-    "lt": {"one": "asmuo", "few": "asmenys", "other": "asmenų"},
+    "lt": {"one": "žmogus", "few": "žmonės", "other": "žmonių"},
     "ka": {"one": "ადამიანს", "other": "ადამიანს"},
 }
 RECEIPTS = {
