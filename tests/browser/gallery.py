@@ -1,7 +1,9 @@
 """Pictures of a page on two screens, by day and in the dark, and what is wrong with it on each."""
 
 import gzip
+import itertools
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Response
 
 from infra.build.catalogs import ROOT
+from tests.browser.desk import Workplace
 from tests.browser.phone import AXE, RULES, Phone
 
 SCREENS = ROOT / "build" / "screens"
@@ -17,6 +20,8 @@ SMALL = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 VIEWPORTS = {"phone": SMALL, "desk": DESK}
 THEMES = ("light", "dark")
+LOOKS = tuple(itertools.product(VIEWPORTS, THEMES))
+"""Each screen by day and in the dark."""
 
 
 @cache
@@ -44,9 +49,9 @@ class Weighed:
 
 @dataclass
 class Gallery:
-    """Takes the pictures of one patient's pages into `folder`; faults and figures are collected."""
+    """Takes the pictures of somebody's pages into `folder`; faults and figures are collected."""
 
-    phone: Phone
+    phone: Phone | Workplace
     folder: Path
     faults: list[str] = field(default_factory=list)
     pages: list[Weighed] = field(default_factory=list)
@@ -65,26 +70,35 @@ class Gallery:
         elif not response.url.endswith("/favicon.ico"):
             self._beside += 1
 
-    def show(self, name: str) -> None:
-        """Take the page on the phone's screen in each size and theme; the page is not loaded again."""
+    def show(self, name: str, looks: Collection[tuple[str, str]] = LOOKS) -> None:
+        """Take the page in these sizes and themes, and look in every size whether it is too wide.
+
+        The page is not loaded again.
+        """
         page = self.phone.page
         page.evaluate(_axe())
         for viewport, size in VIEWPORTS.items():
             page.set_viewport_size(size)  # type: ignore[arg-type]
+            self._measure(f"{name}-{viewport}", size["width"])
             for theme in THEMES:
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                self._look(f"{name}-{viewport}-{theme}", size["width"])
+                if (viewport, theme) in looks:
+                    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                    self._look(f"{name}-{viewport}-{theme}")
         page.set_viewport_size(SMALL)  # type: ignore[arg-type]
         page.emulate_media(color_scheme="light")
         self._weigh(name)
 
-    def _look(self, name: str, width: int) -> None:
+    def _measure(self, name: str, width: int) -> None:
+        if (wide := self.phone.page.evaluate("document.documentElement.scrollWidth")) > width:
+            self._complain(name, [f"scrolls sideways: {wide} of {width} px"])
+
+    def _look(self, name: str) -> None:
         page = self.phone.page
         path = self.folder / f"{name}.jpg"
         page.screenshot(path=path, full_page=True, scale="css", type="jpeg", quality=70)
-        found = page.evaluate(_VIOLATIONS, RULES)
-        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
-            found.append(f"scrolls sideways: {wide} of {width} px")
+        self._complain(name, page.evaluate(_VIOLATIONS, RULES))
+
+    def _complain(self, name: str, found: Collection[str]) -> None:
         self.faults += [f"{self.folder.name} {name}: {each}" for each in found]
 
     def _weigh(self, name: str) -> None:

@@ -10,7 +10,6 @@ from playwright.sync_api import Locator, expect
 
 from chalicelib.domain.staff import Role
 from chalicelib.portal import Portal
-from chalicelib.web.staff.entrance import SESSION_COOKIE
 from tests.browser.desk import Workplace
 from tests.web.staff.desk_client import sign_in
 
@@ -31,17 +30,7 @@ class Hands:
         self.work, self.url, self.page = work, url, work.page
         self.effort = Effort()
         secret = sign_in(portal, clinic, role).secret
-        work.context.add_cookies(
-            [
-                {
-                    "name": SESSION_COOKIE,
-                    "value": secret,
-                    "url": url.replace("http:", "https:"),
-                    "secure": True,
-                    "httpOnly": True,
-                }
-            ]
-        )
+        work.sign_in(url, secret)
 
     @contextmanager
     def task(self, path: str = "") -> Iterator[Effort]:

@@ -1,11 +1,11 @@
 """Everything works by keyboard: Tab, Space, arrows and Enter, with the focus always visible."""
 
-import re
 from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Handing
+from tests.browser.focus import BEHIND, contrast, tab
 from tests.browser.phone import SCREENSHOTS, Phone
 from tests.browser.visit import (
     Visit,
@@ -21,27 +21,9 @@ from tests.web.letterbox import letters
 
 pytestmark = pytest.mark.browser
 
-_BEHIND = """
-  const behind = (each) => {
-    const colour = getComputedStyle(each).backgroundColor;
-    return colour === "rgba(0, 0, 0, 0)" && each.parentElement ? behind(each.parentElement) : colour;
-  };
-"""
-_FOCUSED = (
-    "() => {"
-    + _BEHIND
-    + """
-  const each = document.activeElement, place = each.closest(".yn label, .tick") || each;
-  const style = getComputedStyle(place), box = place.getBoundingClientRect();
-  return {tag: each.tagName, name: each.name || "", value: each.value || "", id: each.id, text: each.textContent.trim(),
-    outlined: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
-    colours: [style.outlineColor, behind(place.parentElement)],
-    seen: box.width > 0 && box.top >= -1 && box.bottom <= innerHeight + 1};
-}"""
-)
 _EDGES = (
     "() => {"
-    + _BEHIND
+    + BEHIND
     + """
   return [...document.querySelectorAll(".field input, .yn label, button.second")].map(each =>
     [each.outerHTML.slice(0, 60), getComputedStyle(each).borderTopColor, behind(each.parentElement)]);
@@ -49,35 +31,9 @@ _EDGES = (
 )
 
 
-def _contrast(colour: str, other: str) -> float:
-    """Give the contrast of two CSS colours `rgb(r, g, b)` (WCAG 2.2, relative luminance)."""
-    light = []
-    for each in (colour, other):
-        parts = [int(part) / 255 for part in re.findall(r"\d+", each)[:3]]
-        linear = [
-            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-        ]
-        light.append(
-            sum(
-                weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
-            )
-        )
-    return (max(light) + 0.05) / (min(light) + 0.05)
-
-
-def _tab(phone: Phone) -> dict[str, Any]:
-    phone.page.keyboard.press("Tab")
-    focused: dict[str, Any] = phone.page.evaluate(_FOCUSED)
-    assert focused["tag"] != "BODY", "Tab left the page before the work was done"
-    assert focused["outlined"], f"one does not see the focus on {focused}"
-    assert _contrast(*focused["colours"]) >= 3, f"the focus is too pale on {focused}"
-    assert focused["seen"], f"the focus is out of sight on {focused}"
-    return focused
-
-
 def _tab_to(phone: Phone, name: str) -> dict[str, Any]:
     for _ in range(60):
-        if name in (focused := _tab(phone))["name"] or name == focused["id"]:
+        if name in (focused := tab(phone.page))["name"] or name == focused["id"]:
             return focused
     raise AssertionError(f"Tab never came to {name}")
 
@@ -85,7 +41,7 @@ def _tab_to(phone: Phone, name: str) -> dict[str, Any]:
 def _press(phone: Phone, value: str) -> None:
     """Tab to the button that says so, or to the one that saves, and press it."""
     for _ in range(60):
-        focused = _tab(phone)
+        focused = tab(phone.page)
         if focused["tag"] == "BUTTON" and (focused["name"], focused["value"]) == (
             "go" if value else "",
             value,
@@ -102,7 +58,7 @@ def test_keys_are_enough_for_the_whole_day(phone: Handing, local_stack: LocalSta
     visit = Visit(phone("en", is_mobile=False, has_touch=False), clinic, a_patient(clinic, "en"))
     keys = visit.phone.page.keyboard
     visit.phone.open(f"/{clinic.id}?lang=en")
-    assert _tab(visit.phone)["text"] == "Skip to the content"
+    assert tab(visit.phone.page)["text"] == "Skip to the content"
     visit.phone.page.screenshot(path=SCREENSHOTS / "focus-skip.png")
     keys.press("Enter")
     answers = every_other(clinic)
@@ -169,7 +125,7 @@ def test_one_sees_where_to_tap_and_write(address: str, phone: Handing) -> None:
     visitor = phone("lv")
     visitor.open(address)
     for what, edge, behind in visitor.page.evaluate(_EDGES):
-        assert _contrast(edge, behind) >= 3, what
+        assert contrast(edge, behind) >= 3, what
 
 
 def test_go_after_the_contact_stops_everything(phone: Handing, local_stack: LocalStack) -> None:
