@@ -25,7 +25,6 @@ from chalicelib.domain.clinic import Clinic, Text, localized
 from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.languages import ENDONYMS
 from chalicelib.domain.phones import dialled
-from chalicelib.domain.receipts import reference
 from chalicelib.presentation import i18n
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -60,7 +59,7 @@ def environment(templates: Path = TEMPLATES) -> Environment:
         env.filters[f"date_{case}"] = attrgetter(case)
     env.filters["country_names"] = _country_names
     env.filters["in_words"] = _in_words
-    env.filters["reference"] = reference
+    env.filters["reference"] = _reference
     env.filters["dialled"] = dialled
     return env
 
@@ -83,6 +82,13 @@ class Page(str):
 def _date_in_words(context: Context, date: str) -> i18n.DateWords:
     """Write a date of the clinic's document in the page's language."""
     return i18n.format_date(date, context["lang"])
+
+
+def _reference(receipt_id: str) -> str:
+    """Give what people call a receipt by (`receipts.reference`)."""
+    from chalicelib.domain.receipts import reference  # noqa: PLC0415 - the first page names none
+
+    return reference(receipt_id)
 
 
 @pass_context

@@ -20,7 +20,7 @@ def translated(lang: str, message: str, **values: object) -> str:
 def _english() -> tuple[re.Pattern[str], ...]:
     """Give every English message as a pattern.
 
-    Sentences match anywhere in a text, single words only the whole text.
+    Sentences match anywhere in a text, between words; single words only the whole text.
     """
     with template_file().open("rb") as file:
         messages = [message.id for message in read_po(file) if message.id]
@@ -32,7 +32,7 @@ def _english() -> tuple[re.Pattern[str], ...]:
     patterns = []
     for text in texts:
         written = re.sub(r"%\\\(\w+\\\)s", ".+", re.escape(" ".join(text.split())))
-        patterns.append(re.compile(written if " " in text else f"^{written}$"))
+        patterns.append(re.compile(rf"(?<!\w){written}(?!\w)" if " " in text else f"^{written}$"))
     return tuple(patterns)
 
 

@@ -6,7 +6,9 @@ import re
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -337,11 +339,13 @@ def _played(client: Client, link: str) -> list[Answer]:
         for each in re.finditer(r"<form.*?</form>", opened.text, re.DOTALL)
     ]
     assert len(forms) == len(found)
-    place = link.partition("?")[0]
-    return [
-        client.post(place + action, page.fields | dict(page.chosen))
-        for action, page in zip(forms, found, strict=True)
-    ]
+    answers = []
+    for action, page in zip(forms, found, strict=True):
+        whole = urljoin(f"{client.mount}{link}", unescape(action))
+        answers.append(
+            client.post(whole.removeprefix(client.mount), page.fields | dict(page.chosen))
+        )
+    return answers
 
 
 BAD: dict[str, tuple[int, bytes, str]] = {
