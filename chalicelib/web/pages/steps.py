@@ -142,9 +142,9 @@ def _page_sha256(page: FormPage, template: str, lang: str) -> str:
 def _step(clinic: Clinic, go: str) -> Step:
     """Give the page that a button names; the start for a name that is no page's."""
     name, _, purpose_id = go.partition(".")
-    for purpose in clinic.purposes:
-        if name in {TOPIC, CHANGE} and purpose.id == purpose_id:
-            return Step(TOPIC, purpose, changed=name == CHANGE)
+    topic = _topic(clinic, purpose_id, changed=name == CHANGE)
+    if topic and name in {TOPIC, CHANGE}:
+        return topic
     pages = {CHECK: CHECK, NO: CHECK, CONTACT: CONTACT, SELF: CONTACT, CHILD: CHILD}
     return Step(pages.get(name, START))
 
@@ -156,7 +156,15 @@ def _place(clinic: Clinic, error: FieldError) -> Step | None:
     if not error.field.startswith(QUESTION):
         return None if error.field == "errors" else Step(CONTACT)
     question = clinic.questions.get(error.field.removeprefix(QUESTION))
-    return Step(TOPIC, question.purpose, changed=True) if question else None
+    return _topic(clinic, question.purpose.id, changed=True) if question else None
+
+
+def _topic(clinic: Clinic, purpose_id: str, *, changed: bool) -> Step | None:
+    """Give the page of a purpose, as far as the form asks about it: a link may ask about less."""
+    for purpose in clinic.purposes:
+        if purpose.id == purpose_id:
+            return Step(TOPIC, purpose, changed=changed)
+    return None
 
 
 def _step_to_mend(clinic: Clinic, errors: Sequence[FieldError]) -> Step:

@@ -314,7 +314,8 @@ def test_a_scanner_that_plays_every_mail_changes_nothing(
         }
         assert links or mail.tags["message"] in {Message.REMOVED, Message.TAKEN_DOWN}
         sent = [answer.status for link in links for answer in _played(client, link)]
-        assert set(sent) <= {422}, (mail.tags["message"], sent)
+        # Whoever ticks no reason for a withdrawal is led back.
+        assert set(sent) <= {422, 303}, (mail.tags["message"], sent)
         assert _written(portal, program) == before, mail.tags["message"]
     stopped = next(mail for mail in mails if mail.tags["message"] == "reminder")
     client.post(stopped.headers["List-Unsubscribe"].strip("<>").removeprefix(BASE), ONE_CLICK)
