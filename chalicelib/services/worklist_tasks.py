@@ -39,6 +39,9 @@ DRAFTS = frozenset({Stage.DRAFT, Stage.APPROVED})
 """The versions that are still to be approved or published."""
 
 
+_LOOKS_UP = "status:read"
+
+
 class GivenUp(StrEnum):
     """Why staff let go of a message that could not be sent: one of these, never free text."""
 
@@ -216,9 +219,13 @@ def count_dead(portal: Portal, call: AuthorizedCall[Any]) -> ListCount:
 
 
 def dead(portal: Portal, call: AuthorizedCall[Any], after: str) -> RowsPage:
-    """Give a page of messages that were given up after ten tries."""
+    """Give a page of messages that were given up after ten tries.
+
+    Whom they are to is for those alone who may look people up: whoever sends them again needs none
+    of it.
+    """
     found, more = outbox.dead_letters_after(portal.table, call.clinic, after, PAGE)
-    subjects = [item.entry.subject for item in found]
+    subjects = [item.entry.subject for item in found] if _LOOKS_UP in call.key.scopes else []
     known = people.find_people(portal.table, call.clinic, subjects)
     who = who_they_are(portal, call.clinic, list(known.values()))
     rows = [_dead_row(item, known.get(item.entry.subject), who) for item in found]
@@ -237,7 +244,7 @@ def _dead_row(item: OutboxItem, person: Subject | None, who: Any) -> Row:
         id=item.number,
         at=_given_up_at(item),
         subject=person.id if person else "",
-        who=who.get(entry.subject, ()),
+        who=who.get(person.id, ()) if person else (),
         receipt=entry.receipt or "",
         questions=entry.addresses,
         kind=entry.kind,

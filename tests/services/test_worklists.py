@@ -13,6 +13,7 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.publications import Place
 from chalicelib.domain.rate_limits import TooManyError
+from chalicelib.domain.staff import Role, scopes_of
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, publications, worklist_people, worklists
@@ -249,6 +250,18 @@ def dead_messages(portal: Portal, post: Sorting, *contacts: Contact) -> None:
     for _ in range(outbox.MAX_TRIES):
         post.round(timedelta(hours=6))
     post.office.mend()
+
+
+def test_whom_a_dead_message_is_to_is_for_those_alone_who_look_people_up(
+    portal: Portal, post: Sorting
+) -> None:
+    """An administrator opens no person's record, and reads no contact or number here either."""
+    dead_messages(portal, post, ANNA)
+    for role in (Role.RECEPTION, Role.ADMINISTRATOR):
+        asked = a_call(portal, scopes=scopes_of(role))
+        [row] = WORKLISTS["dead"].page(portal, asked, "").rows
+        assert bool(row.who) == bool(row.subject) == (role is Role.RECEPTION)
+        assert row.id
 
 
 def test_a_dead_message_is_sent_again_or_let_go_of(portal: Portal, post: Sorting) -> None:
