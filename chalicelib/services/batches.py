@@ -43,7 +43,7 @@ from chalicelib.store import batches
 from chalicelib.store.batches import EnteredForm, KeptBatch
 from chalicelib.store.clinics import Published
 from chalicelib.store.keys import Key
-from chalicelib.store.people import find_people
+from chalicelib.store.people import find_all, find_people
 from chalicelib.store.personal_data import disclosures_of, reveal_contacts
 
 PAGE = 25
@@ -279,22 +279,30 @@ def _check_day(asked: NewBatch, clinic: Clinic, now: Instant, errors: list[dict[
 
 
 def _told(portal: Portal, clinic: str, entered: Sequence[EnteredForm]) -> list[FormOfBatch]:
-    """Give forms with what may be shown of them, in five round trips at most."""
+    """Give forms with what may be shown of them, in five round trips; seven after a merge.
+
+    What was written on a form is kept under the record its receipt names, also once that was merged
+    into another; the contacts are that other's then.
+    """
     if not entered:
         return []
     key = portal.clinics.key(clinic)
     receipts = portal.receipts.find_all(clinic, [form.receipt for form in entered])
     subjects = {receipt.document["subject"] for receipt in receipts.values()}
-    people = find_people(portal.table, clinic, sorted(subjects))
+    known = find_all(portal.table, clinic, sorted(subjects))
+    own = {subject: person for subject, person in known.items() if not person.erased}
+    people = own
+    if any(person.merged_into for person in own.values()):
+        people = find_people(portal.table, clinic, sorted(own))
     contacts = reveal_contacts(portal.table, key, list(people.values()))
-    disclosed = disclosures_of(portal.table, key, list(receipts.values()), people)
+    disclosed = disclosures_of(portal.table, key, list(receipts.values()), own)
     shown = []
     for form in entered:
         receipt = receipts.get(form.receipt)
         if receipt is None:
             continue  # its proof is over
         subject = receipt.document["subject"]
-        person = people.get(subject)
+        is_here = subject in own
         shown.append(
             FormOfBatch(
                 receipt=form.receipt,
@@ -303,9 +311,9 @@ def _told(portal: Portal, clinic: str, entered: Sequence[EnteredForm]) -> list[F
                 by=form.by,
                 at=form.at,
                 number=_number(receipt, disclosed.get(receipt.id, ())),
-                contacts=_masked(person, contacts),
-                scan=str((receipt.document["evidence"] or {}).get("sha256", "")) if person else "",
-                erased=person is None,
+                contacts=_masked(people.get(subject), contacts),
+                scan=str((receipt.document["evidence"] or {}).get("sha256", "")) if is_here else "",
+                erased=not is_here,
             )
         )
     return shown

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.scans import KeptScan, Scan, media_type_of
+from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, Body, EmptyBody
 from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.store import scans
-from chalicelib.store.people import find_people
+from chalicelib.store.people import find_all
 from chalicelib.store.scans import ScanFiles, UnknownScanError
 
 
@@ -28,8 +29,7 @@ def keep_scan(portal: Portal, call: AuthorizedCall[Body], receipt: Receipt, scan
     Safe to repeat. Raises ScansUnavailableError; NotFoundError where the person was erased in the
     meantime, and nothing is kept of them any more.
     """
-    subject = str(receipt.document["subject"])
-    person = find_people(portal.table, call.clinic, [subject]).get(subject)
+    person = _whose(portal, call.clinic, str(receipt.document["subject"]))
     if person is None:
         raise NotFoundError
     kept = KeptScan(
@@ -48,7 +48,7 @@ def keep_scan(portal: Portal, call: AuthorizedCall[Body], receipt: Receipt, scan
 
 def list_scans(portal: Portal, clinic: str, subject: str) -> list[KeptScan]:
     """Give what is kept of a person's scans, the oldest first; of whoever is erased nothing."""
-    if not find_people(portal.table, clinic, [subject]):
+    if _whose(portal, clinic, subject) is None:
         return []
     return scans.of_person(portal.table, clinic, subject)
 
@@ -61,7 +61,7 @@ def open_scan(
     Who opens it is in the audit before anything is read. It is a look-up like any other: nobody
     opens all scans of a clinic one by one.
     """
-    person = find_people(portal.table, call.clinic, [subject]).get(subject)
+    person = _whose(portal, call.clinic, subject)
     if person is None:
         raise UnknownScanError
     kept = scans.find(portal.table, call.clinic, subject, scan)
@@ -78,6 +78,15 @@ def remove_scans(portal: Portal, clinic: str, subject: str) -> None:
     """
     if scans.has_any(portal.table, clinic, subject):
         scans.remove_all(portal.table, _files(portal), clinic, subject)
+
+
+def _whose(portal: Portal, clinic: str, subject: str) -> Subject | None:
+    """Give the very record that a receipt names; None where nobody has it or it was erased.
+
+    A record that was merged into another keeps its scans, as it keeps its receipts.
+    """
+    person = find_all(portal.table, clinic, [subject]).get(subject)
+    return person if person is not None and not person.erased else None
 
 
 def _files(portal: Portal) -> ScanFiles:

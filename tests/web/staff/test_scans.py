@@ -171,6 +171,28 @@ def test_in_the_bucket_lies_nothing_that_can_be_read(
     assert desk.get(address(stranger, PNG)).status == 404
 
 
+def test_a_merged_record_keeps_its_scans(portal: RunningPortal, desk_client: SignIn) -> None:
+    """They open where its receipts are, also from the pile, and go with the person."""
+    program = portal.open_clinic()
+    desk = desk_client(program)
+    pile = begin(desk)
+    entered(desk, pile, JPEG)
+    going, here = anna(portal, program.clinic), portal.in_process
+    bella = {"email": "b@example.org", "email_again": "b@example.org", "form": "P-099"}
+    assert desk.submit(pile, {**FORM, **bella}).status == 303
+    other = Contact(ContactKind.EMAIL, "b@example.org")
+    [staying] = here.directory.look_up(program.clinic, [other]).known()
+    sure = {"with": going.id, "reason": "said", "sure": "yes"}
+    assert desk.submit(f"people/{staying.id}/merge", sure).status == 303
+    place = address(going, JPEG)
+    assert place in desk.get(f"/staff/{pile}").text
+    assert desk.get(place).body == JPEG
+    erase(here, program.clinic, staying.id, desk.member.id, here.clock())
+    assert desk.get(place).status == 404
+    clear_erased(here, lambda: False)
+    assert not [name for name in stored(here) if going.id in name]
+
+
 def test_a_scan_is_erased_with_its_person(portal: RunningPortal, desk_client: SignIn) -> None:
     """At once it opens for nobody; the next round removes the file, under its own policy."""
     program = portal.open_clinic()
