@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from chalicelib.presentation import posters
@@ -26,17 +25,12 @@ from tests.cast import RIGA, TBILISI
 from tests.conftest import LocalStack, running_stack
 from tests.package.test_messages import arrived
 from tests.pdf_file import PdfFile
+from tests.pictures.desk import take_desk
 from tests.pictures.first_paint import first_paint
+from tests.pictures.kept import FOLDER, keep
 
-FOLDER = ROOT / "docs" / "pictures"
 PUBLIC = "https://consent.example.org"
 """The address that is printed on the poster: a clinic has a domain of its own."""
-MOST = 60_000
-"""Bytes of one picture."""
-WIDE, HIGH = 540, 1110
-"""Pixels of a picture: a small phone's screen at one and a half each."""
-COLOURS = 32
-"""Pages have few: with these alone letters stay sharp in a third of the bytes."""
 WALKS = {"en": (RIGA, ""), "ka": (TBILISI, "start topic-1 check receipt-waiting own-page withdraw")}
 """The languages, each at a clinic: every page, or those named."""
 
@@ -51,10 +45,9 @@ def main() -> int:
     ):
         browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         for name, picture in _pictures(browser, stack):
-            path = FOLDER / f"{name}.webp"
-            path.write_bytes(_packed(picture))
-            print(f"  {path.relative_to(ROOT)}  {path.stat().st_size / 1000:.0f} KB", flush=True)
+            keep(name, picture)
         print(first_paint(browser, f"{stack.base_url}/{RIGA}?lang=lv"))
+        take_desk(browser, Path(folder) / "keys.json")
         browser.close()
     for path, written in before.items():
         if path.stat().st_mtime_ns == written:
@@ -137,19 +130,6 @@ def _of_paper(
     page.goto(f"{stack.base_url}/{clinic_id}/qr/screen.svg")
     yield "waiting-room-screen", page.screenshot()
     page.close()
-
-
-def _packed(picture: bytes) -> bytes:
-    """Write a picture as WebP with few colours."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.thumbnail((WIDE, HIGH))
-    few = image.quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
-    written = io.BytesIO()
-    few.save(written, "WEBP", lossless=True, method=4, quality=75)
-    if written.tell() > MOST:
-        message = f"The picture has {written.tell()} bytes."
-        raise ValueError(message)
-    return written.getvalue()
 
 
 if __name__ == "__main__":

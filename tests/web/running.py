@@ -7,9 +7,11 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -239,10 +241,9 @@ def _document(clinic: str) -> dict[str, Any]:
     return {**written.document, "notice": dict.fromkeys(written.clinic.languages, "In full.")}
 
 
-@pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
-    """Start the local AWS, its tables in memory, and publish the demo clinics, once."""
-    folder = tmp_path_factory.mktemp("routes")
+@contextmanager
+def portal_in_memory(keys_file: Path) -> Iterator[RunningPortal]:
+    """Start the local AWS, its tables in memory, and publish the demo clinics."""
     with (
         ministack() as url,
         tables_in_memory(url) as tables,
@@ -263,7 +264,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
             **places_of_jobs(),
             **place_of_scans(),
         }
-        given = publish_demo(settings, folder / "keys.json", at=LONG_AGO)
+        given = publish_demo(settings, keys_file, at=LONG_AGO)
         running = RunningPortal(
             settings, {clinic: entry["api_key"] for clinic, entry in given.items()}, tables
         )
@@ -273,16 +274,30 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]
     get_portal.cache_clear()
 
 
+@contextmanager
+def at_home(running: RunningPortal) -> Iterator[None]:
+    """Let the application find this portal, as a process that has just started."""
+    with environment({**running.settings, "PUBLIC_URL": ""}):
+        get_portal.cache_clear()
+        yield
+    get_portal.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """Give the portal in memory, started once."""
+    with portal_in_memory(tmp_path_factory.mktemp("routes") / "keys.json") as running:
+        yield running
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _at_home(settled: RunningPortal) -> Iterator[None]:
     """Let the application find this portal, as a process that has just started, and leave nothing
     behind.
     """
-    with environment({**settled.settings, "PUBLIC_URL": ""}):
-        get_portal.cache_clear()
+    with at_home(settled):
         yield
         settled.empty_outbox()
-    get_portal.cache_clear()
 
 
 @pytest.fixture
