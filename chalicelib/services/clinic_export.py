@@ -15,6 +15,7 @@ from chalicelib.domain.clinic import Question
 from chalicelib.domain.consent import NoticeInForce, Status, resolve
 from chalicelib.domain.contacts import REACHABLE_KINDS, Contact, ContactKind
 from chalicelib.domain.cursors import UnknownCursorError, read_cursor, write_cursor
+from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.permission import SubjectQuery
 from chalicelib.domain.subjects import Subject
@@ -32,7 +33,15 @@ DEFAULT_LIMIT, MOST_LIMIT = 500, 1000
 AT_ONCE = 100
 """How many people are read at once where a whole part of the list is gone through."""
 
+MOST_IN_A_FILE = 10_000
+"""How many of a clinic's people are gone through for one file: a request has half a minute. Larger
+clinics export by a program, page by page, or by a job."""
+
 _KIND = "export"
+
+
+class LongExportError(RejectedError):
+    """The clinic has too many people for a file that one request gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,23 @@ def export_page(
         return ExportPage(question.id, rows, None, changes_cursor)
     place = {"q": question.id, "a": people[-1].id, "f": changes_cursor}
     return ExportPage(question.id, rows, write_cursor(secret, _KIND, place), changes_cursor)
+
+
+def whole_export(portal: Portal, call: AuthorizedCall[EmptyBody], purpose: str) -> list[ExportRow]:
+    """Give everybody who permits a question, for one file.
+
+    Goes through `MOST_IN_A_FILE` people of the clinic at most. Raises LongExportError where there
+    are more, and errors as `export_page`.
+    """
+    rows: list[ExportRow] = []
+    cursor = None
+    for _ in range(MOST_IN_A_FILE // MOST_LIMIT):
+        page = export_page(portal, call, purpose, cursor, MOST_LIMIT)
+        rows += page.rows
+        cursor = page.cursor
+        if cursor is None:
+            return rows
+    raise LongExportError
 
 
 def export_subjects(portal: Portal, call: AuthorizedCall[SubjectsToExport]) -> list[ExportRow]:

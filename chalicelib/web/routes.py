@@ -155,6 +155,8 @@ STAFF: Mapping[str, StaffPlace] = {
     "GET /staff/people/{subject}/scans/{scan}": StaffPlace(
         "staff.scans:scan_page", ("receipts:read",)
     ),
+    "GET /staff/lists": StaffPlace("staff.lists:lists_page", ("export:read",), fresh=True),
+    "POST /staff/lists": StaffPlace("staff.lists:download_list", ("export:read",), fresh=True),
     "GET /staff/counters": StaffPlace("staff.counters:counters_page", ("stats:read",)),
     "GET /staff/counters.csv": StaffPlace("staff.counters:download_counters", ("stats:read",)),
     "POST /staff/language": StaffPlace("staff.sessions:change_language"),
