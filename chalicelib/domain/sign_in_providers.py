@@ -85,14 +85,21 @@ def fault_of_claims(
     return next((name for name, is_fine in fine.items() if not is_fine), None)
 
 
+LATEST = 10**11
+"""A moment beyond this (the year 5138) is none: providers write ten digits."""
+
+
 def proven_at(claims: Mapping[str, Any]) -> float:
     """Give when somebody proved to the provider who they are (seconds); 0 where it does not say."""
     return _seconds(claims, "auth_time")
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
+    """Read a moment in seconds (RFC 7519, 2, NumericDate); 0 for what is none."""
     value = claims.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    return float(value) if 0 <= value < LATEST else 0.0
 
 
 def _texts(value: object) -> Sequence[str]:

@@ -64,8 +64,8 @@ CAMERA = "camera=(self), geolocation=(), microphone=()"
 """The Permissions-Policy of a page that scans codes."""
 
 
-_LOCAL = re.compile(r"[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/?&=-]*")
-"""A place below the desk: what `urllib.parse.quote` leaves, and a query."""
+_LOCAL = re.compile(r"[A-Za-z0-9_.~%-][A-Za-z0-9_.~%/?&=-]{0,299}")
+"""A place below the desk: what `urllib.parse.quote` leaves, and a query. A cookie has room for it."""
 
 
 class StaleFormError(RejectedError):
