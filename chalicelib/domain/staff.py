@@ -1,8 +1,8 @@
 """The people of a clinic who sign in to its desk: who they are, and what their role may do.
 
-A role is a set of the scopes that bearer keys have, so that the desk and the API obey one rule. Who
-marks a person's record needs no list of contacts, and who writes to many needs no person's record:
-each role sees what its work needs (GDPR Art. 5(1)(c), 32(4)).
+A role is a set of the scopes that bearer keys have, so that the desk and the API obey one rule.
+Each role sees what its work needs (GDPR Art. 5(1)(c), 32(4)): a reception opens people's records and
+exports no list; marketing makes lists and opens no record.
 """
 
 import hashlib

@@ -99,14 +99,6 @@ def merge(portal: Portal, call: AuthorizedCall[Merge]) -> Subject:
     raise BusyError
 
 
-def survivor(portal: Portal, clinic: str, subject: str) -> str:
-    """Give the id of the record that somebody's was merged into, or their own; NotFoundError."""
-    found = people.find_people(portal.table, clinic, [subject])
-    if subject not in found:
-        raise NotFoundError
-    return found[subject].id
-
-
 def _ids(body: Merge) -> tuple[str, str]:
     return body.staying, body.going
 

@@ -13,7 +13,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
-from chalicelib.services.merging import CannotMergeError, Merge, merge, survivor
+from chalicelib.services.merging import CannotMergeError, Merge, merge
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import audit, people
 from chalicelib.store.personal_data import reveal
@@ -36,6 +36,11 @@ from tests.services.test_races import ROUNDS, at_once
 from tests.store.people import BELLA, assert_unbroken, only_person, signed
 
 YES, NO = {EMAIL_NEWS: "yes"}, {EMAIL_NEWS: "no"}
+
+
+def survivor(portal: Portal, clinic: str, subject: str) -> str:
+    """Give the id of the record that somebody's was merged into, or their own."""
+    return people.find_people(portal.table, clinic, [subject])[subject].id
 
 
 def by_staff(portal: Portal, answers: dict[str, str], at: Instant, *contacts: Contact) -> str:
