@@ -79,6 +79,7 @@ def catch_up(event: CloudWatchEvent) -> None:
                 until(CLEARING_STOPS_BEFORE),
                 first,
             ),
+            partial(jobs.publish_key, portal.table, portal.certifier),
             partial(
                 jobs.sign_waiting,
                 portal.table,

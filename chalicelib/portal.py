@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.instants import Instant, instant
-from chalicelib.settings import Settings, read_settings
+from chalicelib.settings import BY_KMS, Settings, read_settings
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
@@ -19,10 +19,10 @@ from chalicelib.store.table import Table
 if TYPE_CHECKING:
     from chalicelib.messages.transports import AwsTransport
     from chalicelib.presentation.press import Press
-    from chalicelib.store.kms_signer import Signer
     from chalicelib.store.lookup import Directory
     from chalicelib.store.rate_limits import RateLimits
     from chalicelib.store.receipts import Receipts
+    from chalicelib.store.signer import Signer
 
 
 def system_clock() -> Instant:
@@ -56,7 +56,19 @@ class Portal:
 
     @cached_property
     def signer(self) -> "Signer | None":
-        """Signs receipts and certificates; None where no key is named."""
+        """Signs receipts and the days of the audit; None where no key is named."""
+        if self.settings.signing == BY_KMS:
+            return self.certifier
+        from chalicelib.store.wrapped_signer import WrappedSigner  # noqa: PLC0415 - no page signs a receipt
+
+        return WrappedSigner(self.table, self.kms, self.settings.clinic_key)
+
+    @cached_property
+    def certifier(self) -> "Signer | None":
+        """Signs certificates of lists; None where no key is named.
+
+        It is KMS wherever receipts are signed: the function of the pages holds no private key.
+        """
         if not self.settings.signing_key:
             return None
         from chalicelib.store.kms_signer import KmsSigner  # noqa: PLC0415 - no page signs anything

@@ -30,6 +30,11 @@ SMS_CLINIC_DAILY, MAIL_DAILY and MAIL_CLINIC_DAILY.
 """
 
 
+BY_KMS, BY_WRAPPED_KEY = "kms", "wrapped"
+"""Where receipts are signed, as SIGNING says it: in KMS, or in the process that signs, with a key
+that KMS unwraps for it (docs/decisions/0045-where-receipts-are-signed.md)."""
+
+
 class SettingsError(ValueError):
     """Variables that are missing or wrong; the message names each."""
 
@@ -38,8 +43,9 @@ class Settings(NamedTuple):
     """What differs between installations.
 
     `public_url` is the address patients see where the portal has its own domain; empty, the
-    request's own address is used. `signing_key` is the KMS alias of the key that signs receipts;
-    empty, nothing is signed and all wait. `mail_from` is the address e-mails come from,
+    request's own address is used. `signing_key` is the KMS alias of the key that signs receipts and
+    certificates of lists; empty, nothing is signed and all wait. `signing` says whether a key
+    wrapped by the KMS key `clinic_key` (ARN) signs receipts instead. `mail_from` is the address e-mails come from,
     `mail_configuration` the SES configuration set that reports what became of them, `sms_sender`
     the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
@@ -70,6 +76,8 @@ class Settings(NamedTuple):
     webhooks_to_loopback: bool = False
     scan_bucket: str = ""
     scan_owner: str = ""
+    signing: str = BY_KMS
+    clinic_key: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -87,6 +95,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         faults.append(
             "SIGNING_KEY must be an alias of KMS: alias/…, so that another key can take its place"
         )
+    signing = environ.get("SIGNING") or BY_KMS
+    if signing not in {BY_KMS, BY_WRAPPED_KEY}:
+        faults.append(f"SIGNING must be {BY_KMS} or {BY_WRAPPED_KEY}")
+    if signing == BY_WRAPPED_KEY and not environ.get("CLINIC_KEY_ARN"):
+        faults.append(f"CLINIC_KEY_ARN is not set, which SIGNING={BY_WRAPPED_KEY} needs")
     mail_from, sms_sender = environ.get("MAIL_FROM", ""), environ.get("SMS_SENDER", "")
     if mail_from and not _ADDRESS.fullmatch(mail_from):
         faults.append("MAIL_FROM must be an e-mail address alone, such as consent@example.org")
@@ -128,6 +141,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         environ.get("WEBHOOKS_TO_LOOPBACK") == "1",
         environ.get("SCAN_BUCKET", ""),
         environ.get("SCAN_OWNER", ""),
+        signing,
+        environ.get("CLINIC_KEY_ARN", ""),
     )
 
 

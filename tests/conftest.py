@@ -32,7 +32,7 @@ _SETTINGS_OF_THE_DEVELOPER = (
     "TABLE_NAME",
     "CLINIC_KEY_ARN",
     "PUBLIC_URL",
-    "SIGNING_KEY",
+    "SIGNING",
     "MAIL_",
     "SMS_",
 )

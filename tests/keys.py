@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chalicelib.receipts import jws
-from chalicelib.store.kms_signer import (
+from chalicelib.store.signer import (
     Publish,
     Signer,
     SigningKey,

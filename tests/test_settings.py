@@ -22,6 +22,21 @@ def test_every_fault_is_told_by_its_name_at_once() -> None:
         assert name in str(error.value)
 
 
+def test_where_receipts_are_signed_is_kms_or_a_wrapped_key_and_faults_are_told_together() -> None:
+    """A misspelled choice is no choice: nothing is signed elsewhere than the operator thinks."""
+    assert (
+        read_settings(NEEDED).signing == read_settings({**NEEDED, "SIGNING": ""}).signing == "kms"
+    )
+    chosen = {**NEEDED, "SIGNING": "wrapped", "CLINIC_KEY_ARN": "arn:aws:kms:eu-north-1:0:key/1"}
+    assert read_settings(chosen)[-2:] == ("wrapped", chosen["CLINIC_KEY_ARN"])
+    with pytest.raises(
+        SettingsError, match=r"TABLE_NAME.*CLINIC_KEY_ARN is not set.*SIGNING=wrapped"
+    ):
+        read_settings({"SIGNING": "wrapped"})
+    with pytest.raises(SettingsError, match="SIGNING must be kms or wrapped"):
+        read_settings({**NEEDED, "SIGNING": "Wrapped"})
+
+
 def test_without_an_address_to_send_from_everything_waits_to_be_sent() -> None:
     """A clinic can start before its mail is set up."""
     assert not read_settings(NEEDED).mail_from

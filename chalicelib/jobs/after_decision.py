@@ -16,8 +16,8 @@ from chalicelib.jobs.signing import GROUP, ReceiptSigning, note_signed
 from chalicelib.messages.delivery import Delivery
 from chalicelib.store import outbox
 from chalicelib.store.keys import Key
-from chalicelib.store.kms_signer import Signer
 from chalicelib.store.outbox import NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
+from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table
 
 Record = Mapping[str, Any]

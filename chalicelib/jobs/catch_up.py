@@ -18,8 +18,11 @@ from chalicelib.store import changes, erasures, outbox, signatures
 from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.erasures import PendingErasure
-from chalicelib.store.kms_signer import Signer, SigningUnavailableError
 from chalicelib.store.scans import ScansUnavailableError
+from chalicelib.store.signer import (
+    Signer,
+    SigningUnavailableError,
+)
 from chalicelib.store.table import BATCH, ContendedError, Table
 
 _ROUND_SECONDS = 300

@@ -19,8 +19,11 @@ from chalicelib.jobs.signing import Pause, ReceiptSigning
 from chalicelib.portal import Portal
 from chalicelib.store import people, statistics
 from chalicelib.store.keys import counted_key, signature_key, subject_pk
-from chalicelib.store.kms_signer import Signer, SigningUnavailableError
 from chalicelib.store.receipts import read_receipt
+from chalicelib.store.signer import (
+    Signer,
+    SigningUnavailableError,
+)
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 
 SETTLED = timedelta(hours=1)

@@ -32,14 +32,14 @@ from chalicelib.store import changes, outbox, signatures, statistics
 from chalicelib.store.changes import MOST_RECEIPTS
 from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, counted_key, feed_shard, receipt_key, signature_key
-from chalicelib.store.kms_signer import (
+from chalicelib.store.outbox import OutboxItem
+from chalicelib.store.receipts import read_receipt, summaries_before
+from chalicelib.store.signer import (
     Signer,
     SigningKey,
     SigningUnavailableError,
     TooLongToSignError,
 )
-from chalicelib.store.outbox import OutboxItem
-from chalicelib.store.receipts import read_receipt, summaries_before
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import Put
 

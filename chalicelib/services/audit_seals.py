@@ -23,7 +23,7 @@ from chalicelib.receipts.audit_seals import (
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import audit, audit_seals, signatures
 from chalicelib.store.audit_seals import StoredSeal
-from chalicelib.store.kms_signer import Signer
+from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table
 
 SEALED_AFTER = timedelta(hours=6)

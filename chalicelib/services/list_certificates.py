@@ -11,7 +11,7 @@ from chalicelib.domain.lists import ListCounts, Mode, Target
 from chalicelib.portal import Portal
 from chalicelib.receipts import certificates, jws
 from chalicelib.store import signatures
-from chalicelib.store.kms_signer import SigningUnavailableError
+from chalicelib.store.signer import SigningUnavailableError
 from chalicelib.store.table import Table
 
 
@@ -91,12 +91,12 @@ def _signed(portal: Portal, document: Mapping[str, Any]) -> str:
     The key must be published already: what signs for requests may publish none (docs/decisions/
     0025-certificates.md). Raises SigningUnavailableError.
     """
-    if portal.signer is None:
+    if portal.certifier is None:
         raise SigningUnavailableError("SIGNING_KEY is not set")
-    key = portal.signer.current(lambda jwk: _check_published(portal.table, jwk))
+    key = portal.certifier.current(lambda jwk: _check_published(portal.table, jwk))
     canonical = certificates.canonical_certificate(document)
     protected = jws.header(key.jwk, certificates.TYPE)
-    signature = portal.signer.sign(key, jws.signing_input(protected, canonical))
+    signature = portal.certifier.sign(key, jws.signing_input(protected, canonical))
     return jws.compact(protected, canonical, signature)
 
 

@@ -398,6 +398,11 @@ def jwk_key(kid: str) -> Key:
     return Key("JWKS", kid)
 
 
+def wrapped_signing_key() -> Key:
+    """The key that signs receipts where KMS does not: the private half wrapped by KMS."""
+    return Key("SIGNING", "WRAPPED")
+
+
 def person_key(clinic: str, subject: str) -> Key:
     """How one person stands, in the clinic's list of people: sixteen partitions that list
     everybody.

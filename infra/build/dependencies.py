@@ -71,7 +71,7 @@ OPERATIONS = {
         "TransactWriteItems",
         "UpdateItem",
     ),
-    "kms": ("Decrypt", "GetPublicKey", "Sign"),
+    "kms": ("Decrypt", "GenerateDataKeyPairWithoutPlaintext", "GetPublicKey", "Sign"),
     "lambda": ("Invoke",),
     "s3": (
         "AbortMultipartUpload",

@@ -23,6 +23,7 @@ from typing import Any
 import qrcode
 
 from chalicelib.portal import get_portal
+from chalicelib.settings import BY_KMS, BY_WRAPPED_KEY
 from infra.build.bundle import ROOT, NotBuiltError, bundle
 from infra.build.catalogs import compile_stale
 from infra.build.tools import ToolMissingError
@@ -72,6 +73,14 @@ def chosen_port() -> int:
         remedy = "stop what uses it, or choose another with PORT=8001 make run"
         raise NotRunningError(f"Port {named} is in use: {remedy}.")
     return int(named)
+
+
+def chosen_signing() -> str:
+    """Return where receipts are signed, from SIGNING or by KMS, if it is one of the two."""
+    named = os.environ.get("SIGNING") or BY_KMS
+    if named not in {BY_KMS, BY_WRAPPED_KEY}:
+        raise NotRunningError(f"SIGNING must be {BY_KMS} or {BY_WRAPPED_KEY}, not “{named}”.")
+    return named
 
 
 @contextlib.contextmanager
@@ -130,12 +139,17 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         deployer = Deployer(endpoint_url)
         # Each part of a job that is done at once is a process on this machine.
         parts = str(max(2, os.cpu_count() or 1))
-        parameters = {"MailFrom": "consent@example.org", "JobParts": parts}
+        parameters = {
+            "MailFrom": "consent@example.org",
+            "JobParts": parts,
+            "Signing": chosen_signing(),
+        }
         outputs = deployer.deploy(STACK, build, parameters)
         settings = {
             "TABLE_NAME": outputs["TableName"],
             "CLINIC_KEY_ARN": outputs["ClinicKeyArn"],
             "SIGNING_KEY": outputs["SigningKeyAlias"],
+            "SIGNING": outputs["Signing"],
             "FAILURES_QUEUE": outputs["FailuresQueue"],
             "JOB_BUCKET": outputs["JobBucket"],
             **aws_environment(endpoint_url),

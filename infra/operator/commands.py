@@ -1,7 +1,7 @@
 """The portal's command line: reads the arguments, runs the command, and reports errors.
 
 The commands work on the portal that `make run` describes in `.local/env.json`, or on the one that
-the environment names (TABLE_NAME, CLINIC_KEY_ARN, SIGNING_KEY, AWS_REGION and AWS credentials).
+the environment names (TABLE_NAME, CLINIC_KEY_ARN, SIGNING, SIGNING_KEY, AWS_REGION and AWS credentials).
 `verify` needs neither.
 """
 

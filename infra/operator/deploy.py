@@ -54,6 +54,7 @@ PARAMETERS = {
     "LETTERS_PER_ROUND": "LettersPerRound",
     "CLINIC_POSTS_PER_SECOND": "ClinicPostsPerSecond",
     "JOB_PARTS": "JobParts",
+    "SIGNING": "Signing",
 }
 
 
@@ -340,7 +341,7 @@ def _print_next_steps(region: str, outputs: dict[str, str]) -> None:
     print("To publish clinics, create keys and look after it, first set:")
     print(f"export AWS_REGION={region} TABLE_NAME={outputs['TableName']} \\")
     print(f"  CLINIC_KEY_ARN={outputs['ClinicKeyArn']} SIGNING_KEY={outputs['SigningKeyAlias']} \\")
-    print(f"  FAILURES_QUEUE={outputs['FailuresQueue']}")
+    print(f"  SIGNING={outputs['Signing']} FAILURES_QUEUE={outputs['FailuresQueue']}")
     names = 'AUTHOR="Ieva Liepa" APPROVER="Juris Klusums"'
     print(f"then, for example: make publish FILE=my-clinic.yaml {names}")
 

@@ -79,7 +79,7 @@ def _prepare_keys(portal: Portal, key_arn: str) -> None:
     So a list can be certified before the first receipt is signed. A table from before the limits
     across clinics has no key of the portal's own.
     """
-    publish_key(portal.table, portal.signer)
+    publish_key(portal.table, portal.certifier)
     if portal.clinics.portal_key() is None:
         portal.clinics.keep_portal_key(new_data_key(portal, PORTAL, key_arn))
 

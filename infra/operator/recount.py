@@ -19,7 +19,7 @@ from chalicelib.domain.instants import Instant
 from chalicelib.jobs.counting import Recount, differences, mend, recount
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import signatures
-from chalicelib.store.kms_signer import Signer
+from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table
 from infra.operator.arguments import (
     Commands,

@@ -2,6 +2,7 @@
 
 consent operator sign
 consent operator signing-key rotate
+consent operator signing-key destroy
 consent operator verify-chains riga-aesthetics
 """
 
@@ -20,12 +21,16 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.chain import verify_chain
 from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import BrokenChainError, UnprovenError
-from chalicelib.settings import SettingsError
+from chalicelib.settings import BY_WRAPPED_KEY, SettingsError
 from chalicelib.store import people, signatures
-from chalicelib.store.keys import subject_pk
-from chalicelib.store.kms_signer import SigningUnavailableError, public_jwk
+from chalicelib.store.keys import subject_pk, wrapped_signing_key
 from chalicelib.store.receipts import read_receipt
+from chalicelib.store.signer import (
+    SigningUnavailableError,
+    public_jwk,
+)
 from chalicelib.store.table import Table
+from chalicelib.store.wrapped_signer import destroy_key, replace_key
 from infra.operator.arguments import (
     Commands,
     add_clinic,
@@ -46,14 +51,18 @@ def add_to(commands: Commands) -> None:
     key = add_group(commands, "signing-key", "change the key that signs receipts")
     purpose = "sign with a new key from now on; the public part of the old key stays published"
     add_command(key, "rotate", purpose, _rotate)
+    purpose = "remove the wrapped key, where KMS signs; what it signed stays verifiable"
+    add_command(key, "destroy", purpose, _destroy)
 
 
 def rotate(portal: Portal) -> str:
-    """Make a new signing key the current one and return its id.
+    """Make a new key the current one, where SIGNING says that receipts are signed; return its id.
 
     Its public part is published before it signs anything.
     """
     _signer(portal)
+    if portal.settings.signing == BY_WRAPPED_KEY:
+        return replace_key(portal.table, portal.kms, portal.settings.clinic_key)
     kms = portal.aws.client("kms")
     created = kms.create_key(
         Description="Signs the receipts of the consent portal",
@@ -65,6 +74,23 @@ def rotate(portal: Portal) -> str:
     signatures.keep_key(portal.table, jwk)
     kms.update_alias(AliasName=portal.settings.signing_key, TargetKeyId=made)
     return jwk["kid"]
+
+
+def destroy(portal: Portal) -> bool:
+    """Destroy the private part of the wrapped key, and tell whether there was one.
+
+    Raise CommandError where it signs: `rotate` destroys it there.
+    """
+    if portal.settings.signing == BY_WRAPPED_KEY:
+        raise CommandError(
+            "Receipts are signed by the wrapped key: deploy with SIGNING=kms before it is destroyed,"
+            " or rotate it."
+        )
+    place = wrapped_signing_key()
+    if place not in portal.table.get([place]):
+        return False
+    destroy_key(portal.table)
+    return True
 
 
 def check_chains(table: Table, clinic: str) -> Iterator[tuple[str, Counter[str], list[str]]]:
@@ -147,6 +173,13 @@ def _rotate(_arguments: argparse.Namespace) -> int:
         raise CommandError(f"The new key cannot be used: {error}.") from error
     print(f"From now on the key {kid} signs.", end=" ")
     print("What others signed stays verifiable: their public keys stay published.")
+    return 0
+
+
+def _destroy(_arguments: argparse.Namespace) -> int:
+    there = destroy(get_portal())
+    print("The wrapped key is destroyed." if there else "There is no wrapped key.", end=" ")
+    print("What such keys signed stays verifiable: their public parts stay published.")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from chalicelib.settings import BY_KMS
 from tests.faults.invariants import broken
 from tests.faults.walk import BEGIN, Walk
 from tests.faults.world import simulated
@@ -47,9 +48,9 @@ class Result:
     log: list[str] = field(default_factory=list)
 
 
-def run(seed: str, first: int = 0, last: int = LENGTH) -> Result:
+def run(seed: str, first: int = 0, last: int = LENGTH, signing: str = BY_KMS) -> Result:
     """Walk the operations from `first` up to `last` of a seed, and look for what is broken."""
-    with simulated(seed, BEGIN) as world:
+    with simulated(seed, BEGIN, signing) as world:
         walk = Walk(seed, world)
         try:
             walk.begin()

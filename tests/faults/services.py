@@ -1,7 +1,7 @@
 """The AWS services as the portal's botocore clients see them, each with the weather of the moment.
 
-They stand in the place of botocore's clients, so that PynamoDB, `Table`, `AwsTransport`, `Kms` and
-`KmsSigner` run as they are.
+They stand in the place of botocore's clients, so that PynamoDB, `Table`, `AwsTransport`, `Kms`
+and both signers run as they are.
 """
 
 import itertools
@@ -19,7 +19,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from tests.faults.dynamodb import MemoryTable, declined
 from tests.faults.weather import Fault, Weather
@@ -132,7 +137,7 @@ def _as_error(fault: Fault, operation: str, throttling: str) -> Exception:
 
 @dataclass
 class KeyServiceClient:
-    """KMS: data keys that are wrapped in nothing, and one key that signs (ES256)."""
+    """KMS: keys that are wrapped in nothing, and one key that signs (ES256)."""
 
     weather: Weather
     private: EllipticCurvePrivateKey = field(
@@ -140,8 +145,16 @@ class KeyServiceClient:
     )
 
     def decrypt(self, *, CiphertextBlob: bytes, **_: object) -> dict[str, bytes]:  # noqa: N803 - KMS's own names
-        """Unwrap a data key."""
+        """Unwrap a key."""
         return self._asked("Decrypt", lambda: {"Plaintext": CiphertextBlob})
+
+    def generate_data_key_pair_without_plaintext(self, **_: object) -> dict[str, bytes]:
+        """Make a pair for ES256, and give its private half as it is wrapped here."""
+        made = generate_private_key(SECP256R1())
+        public = made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        private = made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        answer = {"PublicKey": public, "PrivateKeyCiphertextBlob": private}
+        return self._asked("GenerateDataKeyPairWithoutPlaintext", lambda: answer)
 
     def get_public_key(self, *, KeyId: str) -> dict[str, Any]:  # noqa: N803
         """Give the public half of the key that signs."""

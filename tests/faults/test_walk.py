@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
+from chalicelib.settings import BY_WRAPPED_KEY
 from chalicelib.store import expressions, table
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, Replace, Write
@@ -43,6 +44,14 @@ def test_whatever_fails_nothing_is_lost_or_doubled_and_nobody_is_left_out() -> N
     )
     assert result.tally["acknowledged"] > OPERATIONS / 3
     assert result.tally["people they had to reach"] > RESIDENTS
+
+
+def test_nothing_is_lost_or_doubled_where_a_wrapped_key_signs() -> None:
+    """Where KMS or the table is away when a process wants its key, receipts wait and none is lost."""
+    result = run("wrapped", 0, OPERATIONS // 2, BY_WRAPPED_KEY)
+    assert result.broken == []
+    assert result.faults["died after a write"]
+    assert result.tally["receipts"] > OPERATIONS / 8
 
 
 def test_a_walk_of_a_seed_is_the_same_again() -> None:

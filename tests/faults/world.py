@@ -30,6 +30,7 @@ from chalicelib.domain.message_outcomes import FINAL
 from chalicelib.jobs import catch_up, housekeeping
 from chalicelib.jobs.counting import count_feeds
 from chalicelib.portal import Portal, get_portal
+from chalicelib.settings import BY_KMS
 from chalicelib.store import deliveries
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from infra.local.aws import REGION
@@ -49,6 +50,7 @@ SETTINGS = {
     "AWS_SECRET_ACCESS_KEY": "nothing",
     "PUBLIC_URL": "https://consent.example.org",
     "SIGNING_KEY": "alias/portal-signing",
+    "CLINIC_KEY_ARN": f"arn:aws:kms:{REGION}:000000000000:key/clinics",
     "MAIL_FROM": "consent@example.org",
 }
 SKEW = timedelta(seconds=45)
@@ -263,11 +265,14 @@ def _a_tick() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def simulated(seed: str, at: datetime) -> Iterator[World]:
-    """Give a world whose time, randomness, log and services depend on the seed alone."""
+def simulated(seed: str, at: datetime, signing: str = BY_KMS) -> Iterator[World]:
+    """Give a world whose time, randomness, log and services depend on the seed alone.
+
+    `signing` says where receipts are signed.
+    """
     world = World(at)
     with (
-        environment(SETTINGS),
+        environment({**SETTINGS, "SIGNING": signing}),
         contextlib.redirect_stdout(world.log),  # type: ignore[type-var]
         _time_of(world),
         _dice(Random(seed)),

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.store import keys
 from chalicelib.store.keys import Key
+from chalicelib.store.wrapped_signer import CONTEXT
 from infra.local.template import template
 from tests.policies import (
     FUNCTIONS,
@@ -86,6 +87,7 @@ PUT: dict[str, set[str]] = {
     "dead_letter_key": {API, *SENDS},
     "signature_key": {*SENDS},
     "jwk_key": {*SENDS},
+    "wrapped_signing_key": {*SENDS},
     "counted_key": {STREAM, CATCH_UP},
     "bookmark_key": {ROUND},
     "walk_key": {ROUND},
@@ -376,9 +378,42 @@ def test_what_signs_may_sign_with_the_key_behind_the_alias_alone(function: str) 
     assert signs == [sid]
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_what_signs_receipts_may_unwrap_the_key_that_signs_them(function: str) -> None:
+    """Whoever broke into the pages' function could read the wrapped key, and do nothing with it.
+
+    KMS unwraps only what was wrapped for the very context that is named, and the policies say which
+    contexts a function may name: a clinic's, or that of signing.
+    """
+    by_context = [
+        (each["Sid"], each["Action"], each.get("Condition"))
+        for each in policy(function)
+        if each["Resource"] == {"Fn::GetAtt": ["ClinicKey", "Arn"]}
+    ]
+    clinics = (
+        "UnwrapClinicDataKeys",
+        ["kms:Decrypt"],
+        {"StringLike": {"kms:EncryptionContext:clinic": "*"}},
+    )
+    [(purpose, signing)] = CONTEXT.items()
+    own = (
+        "MakeAndUnwrapTheSigningKey",
+        ["kms:Decrypt", "kms:GenerateDataKeyPairWithoutPlaintext"],
+        {"StringEquals": {f"kms:EncryptionContext:{purpose}": signing}},
+    )
+    assert by_context == [
+        *([] if function == REPORTS else [clinics]),
+        *([own] * (function in SENDS)),
+    ]
+    every = [each["Resource"] for each in policy(function) if "kms:Decrypt" in each["Action"]]
+    assert "*" not in every
+    assert set(CONTEXT) != {"clinic"}
+
+
 def test_what_answers_requests_may_not_say_which_keys_are_the_portals() -> None:
     """Whoever broke into it could not have a key of their own taken for the portal's."""
-    assert not allowed(API, TableRequest("dynamodb:PutItem", an_item("jwk_key"), frozenset()))
+    for maker in ("jwk_key", "wrapped_signing_key"):
+        assert not allowed(API, TableRequest("dynamodb:PutItem", an_item(maker), frozenset()))
 
 
 def test_what_prints_may_write_its_log_and_nothing_else() -> None:

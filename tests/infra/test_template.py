@@ -8,7 +8,7 @@ import yaml
 
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
-from chalicelib.settings import BUDGETS, LETTERS_PER_ROUND
+from chalicelib.settings import BUDGETS, BY_KMS, BY_WRAPPED_KEY, LETTERS_PER_ROUND
 from chalicelib.store.keys import QUEUED
 from infra.local.template import TEMPLATE as TEMPLATE_FILE
 from infra.local.template import template
@@ -97,7 +97,30 @@ def test_what_answers_requests_knows_the_key_that_signs_lists_and_the_machine_of
     """A list is answered with its certificate in a real stack too, and not in tests alone."""
     variables = TEMPLATE["Resources"]["APIHandler"]["Properties"]["Environment"]["Variables"]
     assert variables["SIGNING_KEY"] == {"Ref": "SigningAlias"}
+    assert "SIGNING" not in variables
     assert variables["JOB_MACHINE"] == {"Ref": "JobMachine"}
+
+
+def test_receipts_are_signed_by_kms_unless_the_operator_says_otherwise() -> None:
+    """What is chosen reaches the functions that sign receipts, and no other: least of all the one
+    of which snapshots are taken.
+    """
+    assert TEMPLATE["Parameters"]["Signing"]["Default"] == BY_KMS
+    assert TEMPLATE["Parameters"]["Signing"]["AllowedValues"] == [BY_KMS, BY_WRAPPED_KEY]
+    assert "SIGNING" not in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    told = {
+        name: resource["Properties"].get("Environment", {}).get("Variables", {}).get("SIGNING")
+        for name, resource in TEMPLATE["Resources"].items()
+        if "Handler" in resource.get("Properties", {})
+    }
+    assert {name for name, signing in told.items() if signing} == {"AfterReceipt", "CatchUp"}
+    assert told["AfterReceipt"] == told["CatchUp"] == {"Ref": "Signing"}
+    restored = {
+        name
+        for name, each in TEMPLATE["Resources"].items()
+        if "SnapStart" in each.get("Properties", {})
+    }
+    assert restored == {"APIHandler"}
 
 
 def test_no_name_stands_twice_at_one_place_of_the_template() -> None:

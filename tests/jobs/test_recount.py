@@ -23,7 +23,10 @@ from chalicelib.store.keys import (
     receipt_key,
     unsigned_key,
 )
-from chalicelib.store.kms_signer import SigningKey, SigningUnavailableError
+from chalicelib.store.signer import (
+    SigningKey,
+    SigningUnavailableError,
+)
 from chalicelib.store.statistics import correct, counts
 from chalicelib.store.table import UnavailableError
 from chalicelib.store.writes import Put

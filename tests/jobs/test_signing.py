@@ -17,8 +17,8 @@ from chalicelib.receipts.chain import verify_chain
 from chalicelib.services import decisions
 from chalicelib.store import outbox, signatures
 from chalicelib.store.keys import Key, outbox_key, receipt_key, signature_key
-from chalicelib.store.kms_signer import SigningKey
 from chalicelib.store.receipts import UnknownReceiptError
+from chalicelib.store.signer import SigningKey
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table, UnavailableError
 from infra.operator.signing import check_chains

@@ -18,7 +18,7 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.printed_code import printed_code
 from chalicelib.store import outbox
 from chalicelib.store.keys import receipt_key
-from chalicelib.store.kms_signer import public_jwk
+from chalicelib.store.signer import public_jwk
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
 from infra.build.bundle import ROOT

@@ -15,9 +15,9 @@ from chalicelib.notices.edition import make_edition
 from chalicelib.notices.workflow import Person
 from chalicelib.receipts import jws
 from chalicelib.store import outbox, signatures
-from chalicelib.store.kms_signer import (
+from chalicelib.store.kms_signer import KmsSigner
+from chalicelib.store.signer import (
     KEY_KNOWN_FOR,
-    KmsSigner,
     SigningUnavailableError,
     TooLongToSignError,
 )
