@@ -25,6 +25,7 @@ _OF_A_DEED = (
     "round_trips",
     "round_trips_behind",
     "kms",
+    "kms_wrapped",
     "budget",
 )
 

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,12 @@ class Work:
 
     page_cpu_ms: float | None = None
     decision_cpu_ms: float | None = None
+    kms_wrapped: int = 0
+    """How often KMS is asked where a wrapped key signs."""
+
+    def by_wrapped_key(self) -> "Work":
+        """Give the same work where a wrapped key signs receipts."""
+        return replace(self, kms=self.kms_wrapped)
 
 
 def measured(bench: Mapping[str, Any], scale: Mapping[str, Any] | None, deed: str) -> Work:
@@ -120,6 +126,7 @@ def measured(bench: Mapping[str, Any], scale: Mapping[str, Any] | None, deed: st
         round_read=_round_read(scale),
         page_cpu_ms=warm.get("page", {}).get("portal_ms"),
         decision_cpu_ms=warm.get("decision", {}).get("portal_ms"),
+        kms_wrapped=decision.get("kms_wrapped", 0),
     )
 
 
@@ -340,6 +347,10 @@ def run(bench: Mapping[str, Any], scale: Mapping[str, Any] | None) -> dict[str, 
     work = works["1 answer"]
     found: dict[str, Any] = {
         "decision": {name: _with_sum(decision_cost(each, aws)) for name, each in works.items()},
+        "decision_wrapped": {
+            name: _with_sum(decision_cost(each.by_wrapped_key(), aws))
+            for name, each in works.items()
+        },
         "goal": GOAL,
         "page": _with_sum(page_cost(work, aws)),
         "month": {str(people): _with_sum(month_cost(people, work, aws)) for people in PEOPLE},
@@ -381,6 +392,7 @@ def _print(found: Mapping[str, Any]) -> None:
         for name, cost in parts.items():
             if name != "sum":
                 print(f"      {name:<28} {cost:>7.2f}")
+        print(f"      signed by a wrapped key: ${found['decision_wrapped'][answers]['sum']}")
     print(f"  a million pages: ${found['page']['sum']}")
     for people, parts in found["month"].items():
         size = found["sizes"][people]

@@ -74,6 +74,16 @@ def test_the_limit_met_first_comes_first(aws: Aws) -> None:
     assert found[0].name.startswith("mails a day")
 
 
+def test_a_wrapped_key_saves_what_kms_takes_for_signing(aws: Aws) -> None:
+    """Whoever chooses sees what it is about: 15 dollars a million, and the wait for KMS."""
+    wrapped = WORK.by_wrapped_key()
+    by_kms, other = model.decision_cost(WORK, aws), model.decision_cost(wrapped, aws)
+    assert (by_kms["signature"], other["signature"]) == (pytest.approx(15), 0)
+    assert model.behind_seconds(WORK, aws) > model.behind_seconds(wrapped, aws)
+    same = set(by_kms) - {"signature", "function behind the stream"}
+    assert all(by_kms[name] == other[name] for name in same)
+
+
 def test_a_limit_in_people_follows_from_the_busiest_second(aws: Aws) -> None:
     """Twice the decisions in a second are met by twice the people."""
     once, twice = Limit("a", 10, ""), Limit("b", 20, "")

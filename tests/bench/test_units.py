@@ -6,6 +6,7 @@ import pytest
 
 from bench.request_units import is_read
 from bench.units import Deed, deeds, key_pattern, table_indexes
+from chalicelib.settings import BY_WRAPPED_KEY
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,17 @@ def test_a_decision_is_counted_with_what_follows_it(counted: dict[str, Deed]) ->
     assert "CLINIC#clinic#SUBJECT#id | RECEIPT#n" in front
     assert "CLINIC#clinic#SUBJECT#id | SIGNATURE#n" in behind
     assert any("LETTER#id" in pattern for pattern in behind)
+
+
+def test_a_decision_asks_kms_once_and_not_at_all_where_a_wrapped_key_signs(
+    counted: dict[str, Deed],
+) -> None:
+    """That is all the difference: what is written and read is the same."""
+    by_wrapped_key = deeds(BY_WRAPPED_KEY)
+    for name in ("first decision, 1 answer", "first decision, 8 answers", "withdrawal"):
+        kms, wrapped = counted[name], by_wrapped_key[name]
+        assert (kms.kms, wrapped.kms) == (1, 0)
+        assert [each.units for each in kms.behind] == [each.units for each in wrapped.behind]
 
 
 def test_reading_a_status_writes_its_audit_line_alone(counted: dict[str, Deed]) -> None:
