@@ -12,11 +12,13 @@ from typing import Any
 from chalicelib import log
 from chalicelib.domain.deadline import OutOfTime
 from chalicelib.jobs import overwrites, recipient_events
-from chalicelib.jobs.signing import GROUP, ReceiptSigning, note_signed
+from chalicelib.jobs.signing import GROUP, ReceiptSigning, keys_to_sign, note_signed
+from chalicelib.messages.audience import keys_to_plan
 from chalicelib.messages.delivery import Delivery
 from chalicelib.store import outbox
+from chalicelib.store.gathered import Gathered
 from chalicelib.store.keys import Key
-from chalicelib.store.outbox import NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
+from chalicelib.store.outbox import DECIDED, NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
 from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table
 
@@ -45,14 +47,15 @@ def handle(
     try:
         overwrites.report(table, _keys(records, "MODIFY"), _keys(records, "REMOVE"))
         left = [record for record in records if _is_new_in_outbox(record)]
+        gathered = Gathered(table, _keys_to_read(left))
         # The table says what the items hold, or that they are gone by now.
-        items = outbox.still_there(table, [_key(record) for record in left])
+        items = outbox.still_there(gathered, [_key(record) for record in left])
         signing = ReceiptSigning(table, signer, out_of_time)
-        items = _count_and_sign(table, signing, items)
+        items = _count_and_sign(table, signing, items, gathered)
         notices = [item for item in items if item.entry.kind == RECIPIENT_NOTICE]
         recipient_events.carry_notices(table, notices, out_of_time)
         if delivery is not None:
-            delivery.carry_new(items, out_of_time)
+            delivery.carry_new(items, out_of_time, gathered)
         contended = {item.key for item in items if item.number in signing.report.contended}
         failed = [record for record in left if _key(record) in contended]
         return {"batchItemFailures": [_failure(record) for record in failed]}
@@ -60,13 +63,30 @@ def handle(
         log.flush()
 
 
+def _keys_to_read(records: Sequence[Record]) -> list[Key]:
+    """Give what is read at once for new items of the outbox: each, and what it leads to.
+
+    The record says what an item held when it was written; where that is, it stays.
+    """
+    keys: list[Key] = []
+    for record in records:
+        keys.append(_key(record))
+        image = record["dynamodb"].get("NewImage") or record["dynamodb"]["Keys"]
+        item = outbox.announced(image)
+        if item.unsigned:
+            keys += keys_to_sign(item)
+        if item.entry.kind == DECIDED:
+            keys += keys_to_plan(item.entry)
+    return keys
+
+
 def _count_and_sign(
-    table: Table, signing: ReceiptSigning, items: Sequence[OutboxItem]
+    table: Table, signing: ReceiptSigning, items: Sequence[OutboxItem], gathered: Gathered
 ) -> list[OutboxItem]:
     """Count and sign the receipts of some items, and take out those that ask for nothing else."""
     rest, done = iter(items), []
     while group := list(itertools.islice(rest, GROUP)):
-        for item in signing.sign_items(group):
+        for item in signing.sign_items(group, gathered):
             done.append(item)
             if item.entry.kind == NO_MESSAGE and not item.unsigned:
                 note_signed(table, item)

@@ -30,6 +30,7 @@ from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import changes, outbox, signatures, statistics
 from chalicelib.store.changes import MOST_RECEIPTS
+from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
 from chalicelib.store.keys import Key, counted_key, feed_shard, receipt_key, signature_key
 from chalicelib.store.outbox import OutboxItem
@@ -146,11 +147,14 @@ class ReceiptSigning:
             self.report.whole = False
         return not self.report.whole
 
-    def sign_items(self, items: Sequence[OutboxItem]) -> list[OutboxItem]:
+    def sign_items(
+        self, items: Sequence[OutboxItem], gathered: Gathered | None = None
+    ) -> list[OutboxItem]:
         """Count and sign the receipts of a few items, in one transaction if that goes.
 
         Gives the items as they are then; in the table they are as they were. First the deliveries
-        to recipients are written: what is signed has been told to all of them.
+        to recipients are written: what is signed has been told to all of them. `gathered` holds
+        what was read of the items already (`keys_to_sign`).
         """
         waiting = [item for item in items if item.unsigned]
         untold = recipient_events.write_deliveries(self.table, waiting) if waiting else {}
@@ -158,7 +162,7 @@ class ReceiptSigning:
         self.report.behind |= {item.entry.clinic for item in waiting if item.number in untold}
         self.report.failed += len(untold)
         unsigned = [item for item in waiting if item.number not in untold]
-        signed = self._sign_group(unsigned) if unsigned else set()
+        signed = self._sign_group(unsigned, gathered or self.table) if unsigned else set()
         return [
             item.now_signed() if item.unsigned and item.number in signed else item for item in items
         ]
@@ -169,13 +173,9 @@ class ReceiptSigning:
         while (group := list(itertools.islice(rest, GROUP))) and not self.must_stop():
             self._sign([_Waiting(each, counted=False) for each in group], frozenset())
 
-    def _sign_group(self, items: Sequence[OutboxItem]) -> set[str]:
+    def _sign_group(self, items: Sequence[OutboxItem], reads: Table | Gathered) -> set[str]:
         """Count and sign the receipts that items stand for; give the ids of those signed now."""
-        keys = [key for item in items for key in (*_places(item), counted_key(*_id(item)))]
-        keys += [
-            signature_key(*before) for item in items if (before := _before(item.receipt_place))
-        ]
-        found = self.table.get(keys)
+        found = reads.get([key for item in items for key in keys_to_sign(item)])
         signed: set[str] = set()
         waiting: list[_Waiting] = []
         for item in items:
@@ -390,6 +390,16 @@ class ReceiptSigning:
         log.log().warning("not signed", error=type(error).__name__, reason=str(error), **about)
         log.count("SigningFailed")
         self.report.failed += 1
+
+
+def keys_to_sign(item: OutboxItem) -> list[Key]:
+    """Give what is read of an item whose receipt is to be counted and signed: the receipt, the
+    marks that it was, and the signature before it.
+    """
+    keys = [*_places(item), counted_key(*_id(item))]
+    if before := _before(item.receipt_place):
+        keys.append(signature_key(*before))
+    return keys
 
 
 def sign_waiting(

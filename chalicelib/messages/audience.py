@@ -20,8 +20,9 @@ from chalicelib.messages.rules import UNSOLICITED, Message, PlannedMessage
 from chalicelib.store import confirmation_codes, outbox, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import clinic_key, person_key, receipt_key
-from chalicelib.store.outbox import OutboxItem
+from chalicelib.store.gathered import Gathered
+from chalicelib.store.keys import Key, clinic_key, person_key, receipt_key
+from chalicelib.store.outbox import OutboxEntry, OutboxItem
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.reminders import current_reminder
@@ -85,11 +86,15 @@ class _NothingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AudiencePlanner:
-    """Plans the messages of items of the outbox, as things stand at one moment."""
+    """Plans the messages of items of the outbox, as things stand at one moment.
+
+    `gathered` holds what was read of them already (`keys_to_plan`).
+    """
 
     table: Table
     clinics: Clinics
     now: Instant
+    gathered: Gathered | None = None
 
     def plan(self, item: OutboxItem) -> MessagePlan:
         """Give the messages of an item, each with its contact, and why others are left out."""
@@ -136,13 +141,8 @@ class AudiencePlanner:
         Raise _NothingError where it leads to no message.
         """
         entry = item.entry
-        place = person_key(entry.clinic, entry.subject)
-        places = [clinic_key(entry.clinic), place]
-        receipt_place = None
-        if entry.receipt and entry.version:
-            receipt_place = receipt_key(entry.clinic, entry.subject, entry.version)
-            places.append(receipt_place)
-        found = self.table.get(places)
+        place, receipt_place = person_key(entry.clinic, entry.subject), _receipt_key(entry)
+        found = (self.gathered or self.table).get(keys_to_plan(entry))
         if place not in found:
             raise _NothingError(Reason.PERSON_GONE)
         person = people.load_person(found[place])
@@ -294,6 +294,20 @@ class AudiencePlanner:
                 if lookup in people.person(self.table, clinic, confirmer).contacts:
                     return True
         return False
+
+
+def keys_to_plan(entry: OutboxEntry) -> list[Key]:
+    """Give what is read to plan an item's messages: the clinic, the person, the receipt."""
+    keys = [clinic_key(entry.clinic), person_key(entry.clinic, entry.subject)]
+    if receipt := _receipt_key(entry):
+        keys.append(receipt)
+    return keys
+
+
+def _receipt_key(entry: OutboxEntry) -> Key | None:
+    if not entry.receipt or not entry.version:
+        return None
+    return receipt_key(entry.clinic, entry.subject, entry.version)
 
 
 def _recipients(planned: PlannedMessage, audience: _Audience) -> Sequence[Contact]:

@@ -40,6 +40,7 @@ from chalicelib.store import bounces, confirmation_codes, deliveries, link_reque
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
+from chalicelib.store.gathered import Gathered
 from chalicelib.store.keys import letter_key, outbox_key
 from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
@@ -117,9 +118,11 @@ class Delivery:
     budgets: Budgets = field(default_factory=Budgets)
     now: Callable[[], Instant] = _clock
 
-    def carry_new(self, items: Iterable[OutboxItem], out_of_time: OutOfTime) -> DeliveryReport:
-        """Send what was just left in the outbox."""
-        return self.carry(self._possible(items), out_of_time)
+    def carry_new(
+        self, items: Iterable[OutboxItem], out_of_time: OutOfTime, gathered: Gathered | None = None
+    ) -> DeliveryReport:
+        """Send what was just left in the outbox; `gathered` holds what was read of it already."""
+        return self.carry(self._possible(items), out_of_time, gathered=gathered)
 
     def carry_waiting(self, out_of_time: OutOfTime, first: int = 0) -> DeliveryReport:
         """Send everything that is due and that somebody waits for, from a shard on."""
@@ -138,7 +141,11 @@ class Delivery:
         return report
 
     def carry(
-        self, items: Iterable[OutboxItem], out_of_time: OutOfTime, most: int | None = None
+        self,
+        items: Iterable[OutboxItem],
+        out_of_time: OutOfTime,
+        most: int | None = None,
+        gathered: Gathered | None = None,
     ) -> DeliveryReport:
         """Send what these items of the outbox ask for, as far as the time goes.
 
@@ -156,7 +163,7 @@ class Delivery:
             if item.entry.clinic in keyless:
                 continue
             try:
-                self._carry_one(item, report)
+                self._carry_one(item, report, gathered)
             except DeliveryBusyError:
                 report.whole = False
             except KeysUnavailableError as error:
@@ -185,14 +192,16 @@ class Delivery:
             if sendable or item.entry.kind == outbox.LINK_REQUEST:
                 yield item
 
-    def _carry_one(self, item: OutboxItem, report: DeliveryReport) -> None:
+    def _carry_one(
+        self, item: OutboxItem, report: DeliveryReport, gathered: Gathered | None
+    ) -> None:
         if item.entry.kind == outbox.LINK_REQUEST:
             self._expand_link_request(item)
             return
         if item.entry.kind == outbox.UNREADABLE:
             self._set_aside(item)
             return
-        plan = AudiencePlanner(self.table, self.clinics, self.now()).plan(item)
+        plan = AudiencePlanner(self.table, self.clinics, self.now(), gathered).plan(item)
         result = _ItemResult()
         for message in plan.messages:
             self._try(item, message, result, report)
@@ -267,7 +276,8 @@ class Delivery:
         Each step is one write alone, and in this order a process may die after any of them. A
         message that was counted and not taken is counted again; one that was taken and not sent is
         taken over when its lease is over, without being counted. No link goes out that is not kept,
-        and no code whose tries cannot be counted.
+        and no code whose tries cannot be counted. What is read here may be a moment old: each write
+        has a condition of its own, and reads anew where that does not hold.
         Raises TooManyError where its contact has got as many as one may get at once,
         BudgetSpentError where as many went out today as may; nothing was written then.
         """
@@ -277,7 +287,7 @@ class Delivery:
         now, key = self.now(), deliveries.key_of(item, message.name)
         quotas = quotas_of(self.clinics, self.budgets, message, now)
         marks = bounces.keys_of(message.context.clinic.id, _lookup(message))
-        found = self.table.get([key, *marks, *quotas.keys])
+        found = self.table.get([key, *marks, *quotas.keys], consistent=False)
         record = deliveries.record_in(found, key)
         if record.is_final:
             note(item, "settled before", message)

@@ -14,7 +14,7 @@ patient's way.
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.reminders import ReminderKind
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
 from chalicelib.store.keys import (
     SHARDS,
@@ -241,9 +242,14 @@ def unsigned_items(table: Table, first: int = 0) -> Iterator[OutboxItem]:
                 yield item
 
 
-def still_there(table: Table, keys: Sequence[Key]) -> list[OutboxItem]:
+def announced(image: Mapping[str, Mapping[str, Any]]) -> OutboxItem:
+    """Give an item as a record of the stream tells of it, without its contacts."""
+    return _read(Item({name: image[name] for name in ("pk", "sk", "body") if name in image}))
+
+
+def still_there(reads: Table | Gathered, keys: Sequence[Key]) -> list[OutboxItem]:
     """Give those of these items that are still in the outbox, as they are now, in this order."""
-    found = table.get(keys)
+    found = reads.get(keys)
     return [_read(found[key]) for key in dict.fromkeys(keys) if key in found]
 
 

@@ -143,28 +143,33 @@ class Table:
         """
         return self._item._get_connection().connection.session  # noqa: SLF001 - as above
 
-    def get(self, keys: Sequence[Key]) -> dict[Key, Item]:
-        """Read items strongly consistently, a hundred in a round trip.
+    def get(self, keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item]:
+        """Read items, a hundred in a round trip; those that do not exist are left out.
 
-        Those that do not exist are left out.
+        Strongly consistently, unless it does no harm to miss what was written a moment ago: such a
+        read costs half.
         """
         found: dict[Key, Item] = {}
         distinct = [item_key(key) for key in dict.fromkeys(keys) if is_possible(key)]
         try:
             for start in range(0, len(distinct), BATCH):
-                for stored in self._read_batch(distinct[start : start + BATCH]):
+                for stored in self._read_batch(
+                    distinct[start : start + BATCH], consistent=consistent
+                ):
                     item = Item(stored)
                     found[item.key] = item
         except _BOTOCORE_ERRORS as error:
             raise UnavailableError(type(error).__name__) from error
         return found
 
-    def _read_batch(self, keys: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def _read_batch(
+        self, keys: Sequence[Mapping[str, Any]], *, consistent: bool
+    ) -> Iterator[Mapping[str, Any]]:
         """Read a hundred items; raises botocore's errors.
 
         What DynamoDB leaves out, because an answer holds 16 MB at most, is asked for again.
         """
-        asked = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        asked = {self._name: {"Keys": keys, "ConsistentRead": consistent}}
         while asked:
             answer = self.client.batch_get_item(RequestItems=asked)
             yield from answer["Responses"].get(self._name, ())

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.request_units import is_read
-from bench.units import Deed, deeds, key_pattern, table_indexes
+from bench.units import BUDGETS, BUDGETS_BEHIND, Deed, deeds, key_pattern, table_indexes
 from chalicelib.settings import BY_WRAPPED_KEY
 
 
@@ -42,6 +42,24 @@ def test_reading_a_status_writes_its_audit_line_alone(counted: dict[str, Deed]) 
     [line] = [key_pattern(each.place) for each in written]
     assert re.sub(r"#\d \|", "#shard |", line) == "CLINIC#clinic#AUDIT#time#shard | time#id"
     assert not counted["status of 100"].behind
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_deed_writes_no_more_than_its_budget(counted: dict[str, Deed], name: str) -> None:
+    """What a decision costs a clinic does not creep up."""
+    deed = counted[name]
+    written = sum(each.units for each in (*deed.front, *deed.behind) if not is_read(each))
+    assert written <= BUDGETS[name]
+
+
+@pytest.mark.parametrize("name", BUDGETS_BEHIND)
+def test_what_follows_a_deed_reads_no_more_than_its_budget(
+    counted: dict[str, Deed], name: str
+) -> None:
+    """What is read once behind a decision is not read again, nor in more trips than it takes."""
+    deed, (units, trips) = counted[name], BUDGETS_BEHIND[name]
+    assert sum(each.units for each in deed.behind if is_read(each)) <= units
+    assert deed.trips_behind <= trips
 
 
 def test_a_due_time_is_counted_in_its_index(counted: dict[str, Deed]) -> None:

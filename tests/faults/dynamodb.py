@@ -3,12 +3,13 @@ them.
 
 It stands where botocore's client stands, so that everything above runs as it is:
 `chalicelib.store.table` and PynamoDB with their conditions, the order of a transaction's reasons,
-pages and batches. Consistent reads, single-item writes and transactions, a stream of what was
-written; strings, whole numbers, bytes and maps. `test_dynamodb.py` holds it against Amazon's own
-DynamoDB Local.
+pages and batches. Consistent reads, batches that may be read a moment late (`late`), single-item
+writes and transactions, a stream of what was written; strings, whole numbers, bytes and maps.
+`test_dynamodb.py` holds it against Amazon's own DynamoDB Local.
 """
 
 from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -27,6 +28,9 @@ MOST_ITEMS = 100
 ITEM_BYTES = 400 * 1024
 PAGE_BYTES = 1024 * 1024
 TRANSACTION_BYTES = 4 * 1024 * 1024
+
+LATE_WRITES = 3
+"""By how many writes a late read is behind at most."""
 
 Change = tuple[Place, Stored | None, Stored | None]
 """A place, what stood there and what stands there now."""
@@ -54,6 +58,10 @@ class MemoryTable:
 
     page_bytes: int = PAGE_BYTES
     records: list[dict[str, Any]] = field(default_factory=list)
+    late: bool = False
+    """Whether a batch that is not read strongly consistently misses the last writes."""
+
+    _last_changes: deque[Change] = field(default_factory=lambda: deque(maxlen=LATE_WRITES))
     _partitions: dict[str, dict[str, Stored]] = field(default_factory=dict)
     _orders: dict[str, list[str]] = field(default_factory=dict)
 
@@ -72,7 +80,9 @@ class MemoryTable:
         places = [_place(key) for key in request["Keys"]]
         if not 1 <= len(places) <= MOST_ITEMS or len(set(places)) < len(places):
             raise declined("BatchGetItem", "ValidationException")
-        found = [item for item in map(self._get, places) if item is not None]
+        late = self.late and not request.get("ConsistentRead")
+        get = self._get_late if late else self._get
+        found = [item for item in map(get, places) if item is not None]
         return {"Responses": {name: [dict(item) for item in found]}, "UnprocessedKeys": {}}
 
     def _query(self, sent: Sent) -> dict[str, Any]:
@@ -227,6 +237,7 @@ class MemoryTable:
         return place, before, after
 
     def _apply(self, change: Change) -> None:
+        self._last_changes.append(change)
         (pk, sk), before, after = change
         partition = self._partitions.setdefault(pk, {})
         order = self._orders.setdefault(pk, [])
@@ -250,6 +261,13 @@ class MemoryTable:
     def _get(self, place: Place) -> Stored | None:
         pk, sk = place
         return self._partitions.get(pk, {}).get(sk)
+
+    def _get_late(self, place: Place) -> Stored | None:
+        """Give an item as it was before the last writes."""
+        for changed, before, _ in self._last_changes:
+            if changed == place:
+                return before
+        return self._get(place)
 
     OPERATIONS: ClassVar[Mapping[str, Callable[["MemoryTable", Sent], dict[str, Any]]]] = {
         "GetItem": _get_item,

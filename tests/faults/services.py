@@ -103,6 +103,7 @@ class DynamoClient(PortalCalls):
             *([Fault.CONFLICT] if writes else ()),
         ]
         done: Mapping[str, Any] | None = None
+        self.table.late = self.weather.is_late()
         if writes:
             self.weather.before_write()
         for attempt in itertools.count(1):

@@ -94,6 +94,10 @@ class Weather:
             return self._note(self.rng.choice(possible))
         return None
 
+    def is_late(self) -> bool:
+        """Draw whether a read that need not be consistent misses what was written last."""
+        return bool(self.now.rate) and self.rng.random() < self.now.rate
+
     def before_write(self) -> None:
         """Let others act, or the process die, before a write is carried out."""
         self.alive()
