@@ -16,7 +16,7 @@ venv:
 tools: venv
 	@$(VENV) -m infra.build.tools
 
-run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000)
+run: venv ## the whole portal on this machine, until Ctrl-C (PORT=8000, SIGNING=kms)
 	@exec $(VENV) -m infra.local.run
 
 # One more than there are cores: many tests wait for another process.

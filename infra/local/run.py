@@ -117,6 +117,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
 
     Leaves the AWS settings of the local AWS in the environment.
     """
+    signing = chosen_signing()
     _say("Building the deployment bundle …")
     build = bundle()
     gateway = Gateway.of_template(json.loads((build / "sam.json").read_text()))
@@ -142,7 +143,7 @@ def portal_running(port: int, folder: Path = LOCAL) -> Iterator[Running]:
         parameters = {
             "MailFrom": "consent@example.org",
             "JobParts": parts,
-            "Signing": chosen_signing(),
+            "Signing": signing,
         }
         outputs = deployer.deploy(STACK, build, parameters)
         settings = {

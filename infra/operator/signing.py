@@ -168,10 +168,11 @@ def _sign(_arguments: argparse.Namespace) -> int:
 
 def _rotate(_arguments: argparse.Namespace) -> int:
     try:
-        kid = rotate(get_portal())
+        portal = get_portal()
+        kid = rotate(portal)
     except SigningUnavailableError as error:
         raise CommandError(f"The new key cannot be used: {error}.") from error
-    print(f"From now on the key {kid} signs.", end=" ")
+    print(f"SIGNING={portal.settings.signing}: from now on the key {kid} signs.", end=" ")
     print("What others signed stays verifiable: their public keys stay published.")
     return 0
 

@@ -16,14 +16,16 @@ import pytest
 
 from chalicelib.receipts import jws
 from chalicelib.receipts.printed_code import printed_code
+from chalicelib.settings import BY_KMS, BY_WRAPPED_KEY
 from chalicelib.store import outbox
 from chalicelib.store.keys import receipt_key
 from chalicelib.store.signer import public_jwk
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table
-from infra.build.bundle import ROOT
+from infra.build.bundle import ROOT, bundle
 from infra.local.aws import REGION
 from infra.local.run import STACK
+from infra.operator.deploy import Deployer
 from tests.cast import TBILISI, environment
 from tests.conftest import LocalStack
 
@@ -182,6 +184,25 @@ def test_without_its_key_the_portal_decides_all_the_same_and_signs_later(
 
 def _kid(kms: Any, key: str) -> str:
     return public_jwk(kms.get_public_key(KeyId=key)["PublicKey"])["kid"]
+
+
+def test_a_stage_is_changed_to_a_wrapped_key_and_back_by_a_deployment(
+    local_stack: LocalStack,
+) -> None:
+    """The bundle has all that signing by itself needs, and KMS is asked for no signature then."""
+    receipts = [signed(local_stack, decide(local_stack, "changed-1"))]
+    with environment(local_stack.settings):
+        deployer = Deployer(local_stack.settings["AWS_ENDPOINT_URL"])
+        deployer.deploy(STACK, bundle(), {"Signing": BY_WRAPPED_KEY})
+        try:
+            with key_away(local_stack):
+                receipts.append(signed(local_stack, decide(local_stack, "changed-2")))
+        finally:
+            deployer.deploy(STACK, bundle(), {"Signing": BY_KMS})
+    receipts.append(signed(local_stack, decide(local_stack, "changed-3")))
+    jwks = json.loads(page(local_stack, "/.well-known/jwks.json"))
+    kids = [jws.verify(receipt, jwks).kid for receipt in receipts]
+    assert kids[0] == kids[2] != kids[1]
 
 
 def test_an_operator_signs_rotates_and_checks_from_the_command_line(

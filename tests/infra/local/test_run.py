@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.run import STARTS, NotRunningError, require_page
+from infra.local.run import STARTS, NotRunningError, chosen_signing, require_page
 from infra.local.server import Reply, Request
+from tests.cast import environment
 
 
 class Answers:
@@ -28,6 +29,15 @@ def test_a_busy_machine_gets_the_time_to_start_the_function(tmp_path: Path) -> N
     front = Answers(504, 504, 200)
     require_page(front, "/api/riga", tmp_path)
     assert front.asked == 3
+
+
+def test_where_receipts_are_signed_is_chosen_by_a_variable_and_a_misspelled_one_is_told() -> None:
+    """`SIGNING=wrapped make run` tries the other way; nobody tries what they did not mean."""
+    assert chosen_signing() == "kms"
+    with environment({"SIGNING": "wrapped"}):
+        assert chosen_signing() == "wrapped"
+    with environment({"SIGNING": "wraped"}), pytest.raises(NotRunningError, match="kms or wrapped"):
+        chosen_signing()
 
 
 @pytest.mark.parametrize(("statuses", "asked"), [([504] * STARTS, STARTS), ([500, 200], 1)])

@@ -5,6 +5,7 @@ the same.
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from joserfc import jws as joserfc_jws
@@ -26,6 +27,7 @@ from chalicelib.store.wrapped_signer import WrappedSigner, destroy_key, replace_
 from chalicelib.store.writes import Put
 from infra.operator import signing
 from infra.operator.cli.errors import CommandError
+from tests.faults.world import simulated
 from tests.web.client import Client
 from tests.web.page_reader import decide, receipt_number
 from tests.web.running import RunningPortal, a_signing_key
@@ -151,6 +153,14 @@ def test_the_private_half_is_unwrapped_once_and_no_signature_asks_kms(
         assert asked[2:] == ["Decrypt"]
     finally:
         events.unregister("before-call.kms", unique_id="counted")
+
+
+def test_no_representation_of_the_signer_holds_the_key(portal: RunningPortal) -> None:
+    """What a log or a traceback writes of it signs nothing."""
+    signer = wrapped(portal)
+    signed(signer)
+    assert signer.current(unpublished).kid in repr(vars(signer))
+    assert "PrivateKey" not in repr(vars(signer))
 
 
 def test_of_two_processes_that_make_the_key_at_once_both_sign_with_the_first(
@@ -296,6 +306,18 @@ def test_a_wrapped_key_is_destroyed_by_command_where_it_signs_no_more(
     assert not signing.destroy(choosing(portal, BY_KMS))
     assert jws.verify(receipt, {"keys": [jwk]})
     assert signed(wrapped(portal))[1] != jwk
+
+
+def test_the_round_publishes_the_key_of_certificates_too_where_a_wrapped_key_signs() -> None:
+    """A new stage certifies lists within five minutes: what answers requests publishes no key."""
+    with simulated("both keys", datetime(2026, 11, 23, 9, tzinfo=UTC), BY_WRAPPED_KEY) as world:
+        portal = world.portal
+        world.catch_up()
+        assert portal.signer is not None
+        assert portal.certifier is not None
+        kids = {each.current(unpublished).kid for each in (portal.signer, portal.certifier)}
+        assert len(kids) == 2
+        assert {key["kid"] for key in signatures.jwks(portal.table)["keys"]} == kids
 
 
 def test_lists_are_certified_by_kms_whatever_signs_receipts(portal: RunningPortal) -> None:
