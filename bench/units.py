@@ -22,22 +22,22 @@ from tests.faults.services import DynamoClient
 from tests.faults.world import TABLE, World, connect, simulated
 
 BUDGETS = {
-    "first decision, 1 answer": 31,
-    "first decision, 8 answers": 40,
-    "further decision": 30,
-    "withdrawal": 40,
+    "first decision, 1 answer": 30,
+    "first decision, 8 answers": 32,
+    "further decision": 29,
+    "withdrawal": 22,
     "decision 32, 1 answer": 30,
-    "decision 64, 8 answers": 40,
-    "staff receipt": 30,
+    "decision 64, 8 answers": 30,
+    "staff receipt": 25,
 }
 """Write units of a deed with everything behind it."""
 
 BUDGETS_BEHIND = {
-    "first decision, 1 answer": (12.5, 13),
-    "first decision, 8 answers": (12.5, 13),
-    "further decision": (13.5, 13),
+    "first decision, 1 answer": (12.5, 12),
+    "first decision, 8 answers": (12.5, 12),
+    "further decision": (13.5, 12),
     "withdrawal": (9, 6),
-    "staff receipt": (12.5, 13),
+    "staff receipt": (12.5, 12),
 }
 """Read units and round trips of what follows a deed."""
 

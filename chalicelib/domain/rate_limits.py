@@ -76,10 +76,14 @@ RANGE = RateLimit(burst=60, interval=2_000)
 MESSAGE = RateLimit(burst=5, interval=900_000)
 """Messages of one kind to one contact: a stranger's phone can be made to ring five times."""
 
+MESSAGE_BESIDE_FIRST = MESSAGE._replace(burst=MESSAGE.burst - 1)
+"""The same where the first of them is counted elsewhere: in the bucket of all messages to the
+contact, which was full. That refills no faster, so this one was full as well."""
+
 ANYWHERE_PHONE = RateLimit(burst=10, interval=1_800_000)
 """Text messages to one phone, of all kinds and clinics together."""
 
-ANYWHERE_EMAIL = RateLimit(burst=40, interval=600_000)
+ANYWHERE_EMAIL = RateLimit(burst=40, interval=900_000)
 """E-mails to one address, of all kinds and clinics together."""
 
 CODE = RateLimit(burst=10, interval=3_600_000)

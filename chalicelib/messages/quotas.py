@@ -1,7 +1,8 @@
 """What a message counts in before it is sent: the buckets of its contact, and the day's budgets.
 
 A contact gets so many messages of a kind at once from one clinic, and so many from all clinics
-together. Every day has a budget for a clinic, for a country and in all.
+together. Where nothing reached a contact lately that is counted for all clinics alone: a write less
+for nearly every message. Every day has a budget for a clinic, for a country and in all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,13 @@ from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.phones import country
-from chalicelib.domain.rate_limits import ANYWHERE_EMAIL, ANYWHERE_PHONE, MESSAGE, RateLimit
+from chalicelib.domain.rate_limits import (
+    ANYWHERE_EMAIL,
+    ANYWHERE_PHONE,
+    MESSAGE,
+    MESSAGE_BESIDE_FIRST,
+    RateLimit,
+)
 from chalicelib.messages.audience import AddressedMessage
 from chalicelib.messages.rules import UNSOLICITED
 from chalicelib.store import message_budgets, rate_limits
@@ -33,6 +40,8 @@ class MessageQuotas:
     limits: dict[Key, RateLimit]
     budgets: list[BudgetPart]
     now: Instant
+    anywhere: Key | None = None
+    """Which of the limits counts all messages to the contact; it is the first."""
     near: list[BudgetUse] = field(default_factory=list)
     """The budgets it was counted in that run out."""
 
@@ -69,6 +78,9 @@ class MessageQuotas:
         for spend in spends:
             table.write_one(spend)
             del self.limits[spend.key]
+            if spend.fresh and spend.key == self.anywhere:
+                self.limits.clear()
+                break
         for part, count, near in counts:
             table.write_one(count)
             self.budgets.remove(part)
@@ -86,7 +98,11 @@ def quotas_of(
     letter = message.planned.message in UNSOLICITED
     held = budgets.budgets_for(contact.kind, context.clinic.id, sent_to, stop=stop, letter=letter)
     parts = [message_budgets.draw(budget, now) for budget in held]
-    return MessageQuotas(_limits(clinics, message, stop=stop), parts, now)
+    own, anywhere = _own_bucket(message), _shared_bucket(clinics, message, stop=stop)
+    if anywhere is None:
+        return MessageQuotas({own: MESSAGE}, parts, now)
+    of_all = ANYWHERE_PHONE if contact.kind is ContactKind.PHONE else ANYWHERE_EMAIL
+    return MessageQuotas({anywhere: of_all, own: MESSAGE_BESIDE_FIRST}, parts, now, anywhere)
 
 
 def note_budgets(near: Iterable[BudgetUse]) -> None:
@@ -96,20 +112,19 @@ def note_budgets(near: Iterable[BudgetUse]) -> None:
         log.count("MessageBudgetNear")
 
 
-def _limits(clinics: Clinics, message: AddressedMessage, *, stop: bool) -> dict[Key, RateLimit]:
-    """Give the token buckets a message takes from: one of the clinic, one that all clinics
-    share.
-    """
-    key, contact = message.context.key, message.contact
-    own_bucket = key.bucket(f"{message.planned.message}|{key.lookup(contact)}")
-    limits = {bucket_key(message.context.clinic.id, own_bucket): MESSAGE}
+def _own_bucket(message: AddressedMessage) -> Key:
+    """Give the bucket of messages of this kind from this clinic to this contact."""
+    key = message.context.key
+    bucket = key.bucket(f"{message.planned.message}|{key.lookup(message.contact)}")
+    return bucket_key(message.context.clinic.id, bucket)
+
+
+def _shared_bucket(clinics: Clinics, message: AddressedMessage, *, stop: bool) -> Key | None:
+    """Give the bucket that all clinics share for this contact; None without the portal's key."""
     portal_key = clinics.portal_key()
     if portal_key is None:
         log.log().warning(
             "no limit on messages across clinics: publish any clinic to make the portal's key"
         )
-        return limits
-    shared_bucket = portal_key.shared_bucket(contact, "stop" if stop else "")
-    of_phone = contact.kind is ContactKind.PHONE
-    limits[shared_bucket_key(shared_bucket)] = ANYWHERE_PHONE if of_phone else ANYWHERE_EMAIL
-    return limits
+        return None
+    return shared_bucket_key(portal_key.shared_bucket(message.contact, "stop" if stop else ""))
