@@ -121,7 +121,7 @@ def test_one_module_alone_knows_pynamodb_and_chalice_stays_in_the_web() -> None:
         for module in MODULES
         if any(name.startswith("pynamodb") for name in imports(module))
     }
-    assert knowing == {"store/table.py"}
+    assert knowing == {"store/queries.py"}
     serving = {
         module.parts[0]
         for module in MODULES

@@ -1,42 +1,31 @@
-"""The one table, as PynamoDB sees it: consistent reads, conditional writes, transactions.
+"""The one table: consistent reads, conditional writes, transactions.
 
-The only importer of PynamoDB, which has the connection and asks for what lies in order. What is
-read by its keys and what is written goes to its botocore client in DynamoDB's own words
-(`expressions`): a status reads a hundred people, a decision writes ten items.
+What is read by its keys and what is written goes to botocore's client in DynamoDB's own words
+(`expressions`): a status reads a hundred people, a decision writes ten items. What lies in order is
+asked for by PynamoDB (`queries`), which the first page does not load.
 
 Every item has a key, a `body` or named `entries` (JSON texts that a person can read in the console)
 and at most one `blob` (compressed or sealed bytes); counters have numbers by name. Where it stands
 is said in `keys`. `infra/template.yaml` says what the table's keys and its index are.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
-from pynamodb.attributes import UnicodeAttribute
-from pynamodb.connection import Connection
-from pynamodb.exceptions import PynamoDBException
-from pynamodb.expressions.condition import Condition
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceUnavailableError
 from chalicelib.store.aws import make_session
 from chalicelib.store.expressions import item_key, operation
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    DUE_INDEX,
-    Key,
-    due_shard,
-    is_possible,
-    part_of_proof,
-    written_once,
-)
+from chalicelib.store.keys import Key, is_possible, part_of_proof, written_once
 from chalicelib.store.writes import Delete, Put, Replace, Write
+
+if TYPE_CHECKING:
+    from chalicelib.store.queries import Queries
 
 CONNECT_SECONDS = 1
 READ_SECONDS = 3
@@ -92,32 +81,6 @@ class DamagedError(UnavailableError):
     """An item holds what cannot be read. Nothing is known, so nothing is permitted."""
 
 
-class _DueTimes(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
-    """The sparse index of the people for whom something will be due, in the order of the times."""
-
-    class Meta:
-        index_name = DUE_INDEX
-        projection = KeysOnlyProjection()
-
-    due_shard = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
-
-
-class _Row(Model):
-    """An item as PynamoDB asks for it, by its keys; `_bind` gives the class for a table."""
-
-    pk = UnicodeAttribute(hash_key=True)
-    sk = UnicodeAttribute(range_key=True)
-    due_shard = UnicodeAttribute(null=True)
-    due_at = UnicodeAttribute(null=True)
-    due_times = _DueTimes()
-
-    @classmethod
-    def from_raw_data(cls, data: dict[str, Any]) -> Item:  # type: ignore[override]
-        """Give what was read as an `Item`."""
-        return Item(data)
-
-
 class Table:
     """The table by name. `host` is for tests alone.
 
@@ -126,22 +89,32 @@ class Table:
 
     def __init__(self, name: str, *, region: str, host: str | None = None) -> None:
         self._name = name
-        self._item = _bind(name, region, host)
+        self._region = region
+        self._host = host
+        self.session = make_session()
+        """The botocore session behind the client, for another service's client: making another
+        costs as much again."""
         # Left to itself botocore puts its name and surroundings together anew for every request.
         self.session.set_default_client_config(Config(user_agent=USER_AGENT))
 
-    @property
+    @cached_property
     def client(self) -> Any:
         """The botocore client all requests go through, made on first use."""
-        return self._item._get_connection().connection.client  # noqa: SLF001 - PynamoDB offers no public way
+        patience = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1 + RETRIES, "mode": "standard"},
+            parameter_validation=False,
+        )
+        return self.session.create_client(
+            "dynamodb", self._region, endpoint_url=self._host, config=patience
+        )
 
-    @property
-    def session(self) -> Any:
-        """The botocore session behind the client, for another service's client.
+    @cached_property
+    def _queries(self) -> "Queries":
+        from chalicelib.store.queries import Queries  # noqa: PLC0415 - the first page asks for nothing in order
 
-        Making another costs as much again.
-        """
-        return self._item._get_connection().connection.session  # noqa: SLF001 - as above
+        return Queries(self._name, lambda: self.client)
 
     def get(self, keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item]:
         """Read items, a hundred in a round trip; those that do not exist are left out.
@@ -180,32 +153,25 @@ class Table:
 
         In order, strongly consistently.
         """
-        # DynamoDB refuses an empty text in a key.
-        return self._query(pk, self._item.sk.startswith(prefix) if prefix else None)
+        return self._in_order(lambda queries: queries.starting_with(pk, prefix))
 
     def from_key(self, first: Key, prefix: str) -> Iterator[Item]:
         """Read the items of a partition from `first` on, as `partition` does.
 
         Those whose sort key starts with `prefix`.
         """
-        return self._query(first.pk, self._item.sk.between(first.sk, f"{prefix}~"))
+        return self.between(first.pk, first.sk, f"{prefix}~")
 
     def after_key(self, pk: str, sk: str, most: int | None = None) -> Iterator[Item]:
         """Read the items of a partition whose sort key comes after `sk`, as `partition` does.
 
         No more than `most`, where a number is given: the rest is neither read nor paid for.
         """
-        return self._query(pk, self._item.sk > sk if sk else None, most)
+        return self._in_order(lambda queries: queries.after(pk, sk, most))
 
     def last_item(self, pk: str) -> Item | None:
         """Give the last item of a partition, strongly consistently; None for none."""
-        try:
-            items: Iterator[Any] = self._item.query(
-                pk, consistent_read=True, scan_index_forward=False, limit=1
-            )
-            return next(items, None)
-        except PynamoDBException as error:
-            raise UnavailableError(type(error).__name__) from error
+        return next(self._in_order(lambda queries: queries.last(pk)), None)
 
     def between(
         self, pk: str, first: str, last: str, *, newest_first: bool = False, page: int | None = None
@@ -215,18 +181,9 @@ class Table:
         Strongly consistently, the last first if wanted. `page` is how many are read at once, where
         few of them may be needed.
         """
-        within = self._item.sk.between(first, last)
-        try:
-            items: Iterator[Any] = self._item.query(
-                pk,
-                within,
-                consistent_read=True,
-                scan_index_forward=not newest_first,
-                page_size=page,
-            )
-            yield from items
-        except PynamoDBException as error:
-            raise UnavailableError(type(error).__name__) from error
+        return self._in_order(
+            lambda queries: queries.between(pk, first, last, newest_first=newest_first, page=page)
+        )
 
     def due(self, shard: str, until: str) -> Iterator[Key]:
         """Give the places of people for whom something is due by a moment, the longest due first.
@@ -234,23 +191,15 @@ class Table:
         From one of the sixteen parts (`keys.SHARDS`) of the index. The index follows the table
         within moments: what is read here is to be read again there.
         """
-        due_by = self._item.due_at <= until
-        try:
-            entries: Iterator[Any] = self._item.query(
-                due_shard(shard), due_by, index_name=DUE_INDEX
-            )
-            for entry in entries:
-                yield entry.key
-        except PynamoDBException as error:
-            raise UnavailableError(type(error).__name__) from error
+        for entry in self._in_order(lambda queries: queries.due(shard, until)):
+            yield entry.key
 
-    def _query(
-        self, pk: str, condition: Condition | None, most: int | None = None
-    ) -> Iterator[Item]:
+    def _in_order(self, ask: "Callable[[Queries], Iterator[Item]]") -> Iterator[Item]:
+        """Read page by page, as far as it is asked for; raise UnavailableError."""
+        queries = self._queries
         try:
-            items: Iterator[Any] = self._item.query(pk, condition, consistent_read=True, limit=most)
-            yield from items
-        except PynamoDBException as error:
+            yield from ask(queries)
+        except queries.errors as error:
             raise UnavailableError(type(error).__name__) from error
 
     def put_new(self, put: Put) -> bool:
@@ -357,34 +306,3 @@ def _code(error: Exception) -> str | None:
     """Give DynamoDB's name for what went wrong, None where no answer came."""
     code = _answer(error).get("Error", {}).get("Code")
     return code if isinstance(code, str) else None
-
-
-class _Connection(Connection):
-    """PynamoDB's connection on a session of ours: it would make one with handlers for every
-    service.
-    """
-
-    @cached_property
-    def session(self) -> Session:
-        """The botocore session."""
-        return make_session()
-
-
-def _bind(name: str, region_name: str, endpoint: str | None) -> type[_Row]:
-    class Bound(_Row):
-        class Meta:
-            table_name = name
-            region = region_name
-            host = endpoint
-
-    bound = Bound._get_connection()  # noqa: SLF001 - as in `Table.client`
-    described = bound.get_meta_table()
-    bound.connection = _Connection(
-        region=region_name,
-        host=endpoint,
-        connect_timeout_seconds=CONNECT_SECONDS,
-        read_timeout_seconds=READ_SECONDS,
-        max_retry_attempts=RETRIES,
-    )
-    bound.connection.add_meta_table(described)
-    return Bound

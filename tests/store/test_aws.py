@@ -92,5 +92,6 @@ def test_aws_is_reached_in_one_place_for_the_functions_and_one_for_the_operator(
     assert making == {
         "chalicelib/store/aws.py": "create_client",
         "chalicelib/store/encryption.py": "create_client",
+        "chalicelib/store/table.py": "create_client",
         "infra/operator/deploy.py": "Session",
     }
