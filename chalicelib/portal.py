@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.domain.instants import Instant, instant
+from chalicelib.presentation.page import build_id
 from chalicelib.settings import BY_KMS, Settings, read_settings
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
@@ -122,7 +123,7 @@ def get_portal() -> Portal:
         table,
         kms,
         clinics,
-        ShownPages(clinics),
+        ShownPages(clinics, build=build_id()),
         aws,
         _post(aws, settings),
     )

@@ -26,6 +26,7 @@ from chalicelib.domain.consent import ON_A_PAGE
 from chalicelib.domain.languages import ENDONYMS
 from chalicelib.domain.phones import dialled
 from chalicelib.presentation import i18n
+from chalicelib.presentation.page import Page
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 _KIOSK_SCRIPT = Path(__file__).with_name("kiosk.js")
@@ -62,20 +63,6 @@ def environment(templates: Path = TEMPLATES) -> Environment:
     env.filters["reference"] = _reference
     env.filters["dialled"] = dialled
     return env
-
-
-class Page(str):
-    """A rendered page, which knows the brand whose colours it has: its policy has to allow them."""
-
-    __slots__ = ("brand",)
-    brand: Brand
-
-    @classmethod
-    def of(cls, brand: Brand, html: str) -> "Page":
-        """Return a page in a brand's colours."""
-        page = cls(html)
-        page.brand = brand
-        return page
 
 
 @pass_context

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.edition import PublishedEdition
-from chalicelib.presentation.templates import Page, unfolded
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import unfolded
 from chalicelib.store.shown_pages import BLANK, ShownPages
 
 DRAFT_PAGE = "pages/draft.html"

@@ -26,7 +26,7 @@ from chalicelib.notices.workflow import (
 )
 from chalicelib.portal import Portal
 from chalicelib.presentation.authorities import authorities
-from chalicelib.presentation.templates import Page
+from chalicelib.presentation.page import Page
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.store import consent_counts, publishing

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import NoticeInForce
 from chalicelib.domain.errors import NotFoundError
-from chalicelib.domain.instants import Instant, instant
+from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.local_time import local_day
 from chalicelib.domain.notice_versions import PublishedVersion, entry_at, history, notice_at
 from chalicelib.notices.document import read_clinic
@@ -32,6 +32,7 @@ from chalicelib.store.keys import (
     listed_clinic_key,
     notice_key,
     portal_key_key,
+    prepared_page_key,
     shown_page_key,
 )
 from chalicelib.store.table import Table
@@ -296,6 +297,17 @@ class Clinics:
         if item is None or item.blob is None:
             raise UnknownVersionError(sha256)
         return gzip.decompress(item.blob).decode()
+
+    def keep_prepared_page(self, clinic: str, name: str, packed: bytes, *, days: int) -> None:
+        """Keep a page prepared for whoever opens it, for so many days, unless it is kept."""
+        until = int(moment(self.clock()).timestamp()) + days * 86_400
+        self.table.put_new(Put(prepared_page_key(clinic, name), {"blob": packed, "ttl": until}))
+
+    def prepared_page(self, clinic: str, name: str) -> bytes | None:
+        """Give a page as it was prepared; None where none is kept."""
+        key = prepared_page_key(clinic, name)
+        item = self.table.get([key]).get(key)
+        return item.blob if item else None
 
     def _item(self, clinic: str) -> Item:
         key = clinic_key(clinic)

@@ -118,6 +118,11 @@ def shown_page_key(clinic: str, sha256: str) -> Key:
     return Key(f"CLINIC#{clinic}#SHOWN#{sha256}", "SHOWN")
 
 
+def prepared_page_key(clinic: str, name: str) -> Key:
+    """A page prepared for whoever opens it, by the hash of all that its bytes depend on."""
+    return Key(f"CLINIC#{clinic}#SHOWN#{name}", "PREPARED")
+
+
 def contact_key(clinic: str, lookup: str, place: int = 0) -> Key:
     """One person known under a contact (by its HMAC); place 0 also counts the further ones."""
     return Key(f"CLINIC#{clinic}#CONTACT#{lookup}", f"CONTACT#{place:06d}" if place else "CONTACT")

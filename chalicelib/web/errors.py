@@ -26,7 +26,6 @@ from chalicelib.notices.controllers import ID
 from chalicelib.notices.document import RESERVED_IDS
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
-from chalicelib.presentation.templates import render
 from chalicelib.web.requests import (
     MAX_JSON,
     TooLargeError,
@@ -202,6 +201,8 @@ def _error_page(
 
     `clinic_id` is that clinic, unless its address begins with its id.
     """
+    from chalicelib.presentation.templates import render  # noqa: PLC0415 - the first page is prepared
+
     parts = request.uri_params or {}
     first, _, rest = parts.get("proxy", str(request.path)).strip("/").partition("/")
     clinic = _clinic_now(clinic_id or parts.get("clinic", first), status)

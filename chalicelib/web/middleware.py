@@ -9,7 +9,6 @@ from chalice.app import Request, Response
 from chalicelib import log
 from chalicelib.domain.one_line import one_line
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import content_security_policy
 from chalicelib.web.errors import elsewhere, wrong_method
 
 Routes = Mapping[str, Collection[str]]
@@ -51,12 +50,20 @@ def security_headers(request: Request, get_response: Callable[[Request], Respons
         {name: one_line(str(value)) for name, value in response.headers.items()}
     )
     kind = str(response.headers.get("Content-Type", ""))
-    policy = PICTURE if kind.startswith("image/") else NO_PAGE
-    is_page = kind.startswith("text/html")
-    response.headers.setdefault(
-        "Content-Security-Policy", content_security_policy() if is_page else policy
-    )
+    if "Content-Security-Policy" not in response.headers:
+        response.headers["Content-Security-Policy"] = _policy_for(kind)
     return response
+
+
+def _policy_for(kind: str) -> str:
+    """Give the policy of an answer of some type that brings none."""
+    if kind.startswith("image/"):
+        return PICTURE
+    if not kind.startswith("text/html"):
+        return NO_PAGE
+    from chalicelib.presentation.templates import content_security_policy  # noqa: PLC0415 - pages bring their own
+
+    return content_security_policy()
 
 
 def leads_somewhere(

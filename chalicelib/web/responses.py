@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
-from chalicelib.presentation.templates import Page, content_security_policy
+from chalicelib.presentation.page import Page
 
 if TYPE_CHECKING:
     from chalicelib.receipts.formats.registry import Rendition
@@ -56,8 +56,14 @@ def _response(
 
 def html(page: Page, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a page; it may have its own styles and no others."""
-    policy = {"Content-Security-Policy": content_security_policy(brand=page.brand)}
+    policy = {"Content-Security-Policy": page.policy or _policy_of(page)}
     return _response(page, HTML, status, {**policy, **(headers or {})})
+
+
+def _policy_of(page: Page) -> str:
+    from chalicelib.presentation.templates import content_security_policy  # noqa: PLC0415 - a prepared page has its own
+
+    return content_security_policy(brand=page.brand)
 
 
 def kept_html(page: str) -> Response:

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -282,8 +282,13 @@ def _fingerprint(root: Path, interpreter: str | None) -> str:
         version("babel"),
         version("jinja2"),
     )
-    digest = hashlib.sha256("\0".join(versions).encode())
-    for name in (*_SOURCES, *_BUILDERS):
+    return _digest_of_files(root, (*_SOURCES, *_BUILDERS), "\0".join(versions))
+
+
+def _digest_of_files(root: Path, names: Sequence[str], besides: str = "") -> str:
+    """Return a hash of what files and folders below `root` hold, and of a text."""
+    digest = hashlib.sha256(besides.encode())
+    for name in names:
         for path in _files(root / name):
             content = path.read_bytes()
             digest.update(f"\0{path.relative_to(root)}\0{len(content)}\0".encode() + content)
@@ -315,6 +320,9 @@ def _lay_out(root: Path, build: Path, target: PythonVersion) -> None:
     _copy(root / "templates", stage / "vendor/templates", without=root / "templates/print")
     compile_catalogs(stage / "vendor/locales", root)
     _run([sys.executable, "-c", _COMPILE_TEMPLATES], stage, "The templates could not be compiled")
+    # By it a process knows which prepared pages are of its own templates, catalogs and code.
+    build_id = stage / "vendor/templates/compiled/build-id"
+    build_id.write_text(_digest_of_files(root, _SOURCES))
 
 
 def _package(root: Path, build: Path) -> None:

@@ -41,6 +41,7 @@ PUT: dict[str, set[str]] = {
     "notice_key": {API},
     "full_notice_key": {API},
     "draft_key": {API},
+    "prepared_page_key": {API},
     "shown_page_key": {API},
     "receipt_id_key": {API, CATCH_UP, JOB_PART},
     # In the seconds of an update in which functions of the version before run.

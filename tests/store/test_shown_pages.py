@@ -9,13 +9,17 @@ import pytest
 from chalicelib.domain.clinic import Clinic
 from chalicelib.notices.document import InvalidDocumentError
 from chalicelib.notices.edition import make_edition
-from chalicelib.presentation.prepared_page import PLACES
+from chalicelib.portal import Portal
+from chalicelib.presentation import templates
+from chalicelib.presentation.page import PLACES, Page
+from chalicelib.presentation.templates import content_security_policy
 from chalicelib.store.shown_pages import (
     BLANK,
     CONSENT_PAGE,
     KIOSK_PAGE,
     KIOSK_WITHDRAWAL_PAGE,
     MANAGE_PAGE,
+    STEPS,
     UNTYPED,
     WITHDRAWAL_PAGE,
     ShownPages,
@@ -96,6 +100,55 @@ def test_a_process_keeps_a_bounded_number_of_pages() -> None:
         shown = pages.untyped_page(CONSENT_PAGE, version, "en", root="", state="", kept_query="")
         assert f"1.{number}" in shown
         assert len(pages._prepared) <= 3  # noqa: SLF001 - nothing else shows what a process keeps
+
+
+def _opened(pages: ShownPages, clinic: Clinic, visit: tuple[str, str, str]) -> tuple[str, Page]:
+    """Give what a first visit needs: the hash of the evidence, and the page that opens the form."""
+    root, state, kept = visit
+    steps = STEPS[CONSENT_PAGE]
+    sha256 = pages.page_sha256(steps.shown, clinic, "lv")
+    page = pages.untyped_page(steps.page, clinic, "lv", root=root, state=state, kept_query=kept)
+    return sha256, page
+
+
+def test_a_process_that_starts_shows_what_another_of_its_build_prepared(portal: Portal) -> None:
+    """The same bytes, evidence and policy, from one read and without a template."""
+    clinic = portal.clinics.in_force(RIGA).clinic
+    first = ShownPages(portal.clinics, build="one")
+    then = ShownPages(portal.clinics, build="one")
+    for visit in VISITS:
+        sha256, page = _opened(first, clinic, visit)
+        templates._in_language.cache_clear()  # noqa: SLF001 - nothing else shows whether a template was used
+        assert _opened(then, clinic, visit) == (sha256, page)
+        shown = _opened(then, clinic, visit)[1]
+        assert shown.brand == page.brand
+        assert shown.policy == page.policy == content_security_policy(brand=clinic.brand)
+        assert templates._in_language.cache_info().currsize == 0  # noqa: SLF001 - as above
+    assert portal.clinics.kept_page(clinic.id, sha256)
+
+
+def test_another_build_or_other_questions_are_prepared_anew(portal: Portal) -> None:
+    """After an update nobody is shown a page of before, nor a question that is no longer asked."""
+    clinic = portal.clinics.in_force(RIGA).clinic
+    fewer = clinic.limited_to([next(iter(clinic.questions))])
+    _opened(ShownPages(portal.clinics, build="one"), clinic, VISITS[0])
+    for build, asked in (("two", clinic), ("one", fewer), (None, clinic)):
+        templates._in_language.cache_clear()  # noqa: SLF001 - as above
+        pages = ShownPages(portal.clinics, build=build)
+        shown = _opened(pages, asked, VISITS[0])[1]
+        assert templates._in_language.cache_info().currsize == 1  # noqa: SLF001 - as above
+        rendered = ShownPages.page(STEPS[CONSENT_PAGE].page, asked, "lv", **BLANK)
+        assert shown == rendered
+
+
+def test_a_prepared_page_is_its_own_clinics(portal: Portal) -> None:
+    """Another clinic's page is never looked at, whatever it is called."""
+    clinic = portal.clinics.in_force(RIGA).clinic
+    _opened(ShownPages(portal.clinics, build="one"), clinic, VISITS[0])
+    other = replace(clinic, id="vilnius-dental", name=dict.fromkeys(clinic.languages, "Another"))
+    pages = ShownPages(portal.clinics, build="one")
+    shown = _opened(pages, other, VISITS[0])[1]
+    assert shown == ShownPages.page(STEPS[CONSENT_PAGE].page, other, "lv", **BLANK)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -81,7 +81,7 @@ NOTICE = {
 LISTS = {"csv_encoding.py", "csv_table.py"}
 """What reads a list, at most 4 MB, by expressions that never go back over what they have read."""
 
-OUR_TEXT = {"prepared_page.py"}
+OUR_TEXT = {"page.py"}
 """What splits a page that our own template gave, at single characters."""
 
 

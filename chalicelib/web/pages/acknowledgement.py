@@ -8,7 +8,8 @@ from chalice.app import Request, Response
 from chalicelib.domain.webhooks import WebhookDelivery
 from chalicelib.messages.recipient_mails import titles
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import Page, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import render
 from chalicelib.services import acknowledgements
 from chalicelib.services.acknowledgements import OpenedAcknowledgement
 from chalicelib.web.requests import language, mount

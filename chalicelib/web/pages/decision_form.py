@@ -14,7 +14,7 @@ from chalicelib.domain.clinic import Clinic
 from chalicelib.domain.consent import Channel
 from chalicelib.domain.instants import Instant
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import Page
+from chalicelib.presentation.page import Page
 from chalicelib.store.shown_pages import (
     CONSENT_PAGE,
     KIOSK_PAGE,

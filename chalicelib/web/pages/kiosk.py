@@ -20,7 +20,8 @@ from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation import notice_times, qr
 from chalicelib.presentation.i18n import catalog, format_time
-from chalicelib.presentation.templates import Page, content_security_policy, kiosk_script, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import content_security_policy, kiosk_script, render
 from chalicelib.services.patient_decisions import FormResult
 from chalicelib.store.shown_pages import KIOSK_PAGE, KIOSK_WITHDRAWAL_PAGE
 from chalicelib.web.errors import retry_after

@@ -12,7 +12,8 @@ from chalicelib.domain.consent import Channel
 from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
-from chalicelib.presentation.templates import Page, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import render
 from chalicelib.web.errors import retry_after
 from chalicelib.web.form_state import FormState, form_secret, new_nonce, state_of
 from chalicelib.web.forms import read_written_to

@@ -17,7 +17,8 @@ from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.submission import FieldError, FormAnswers
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_day
-from chalicelib.presentation.templates import Page, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import render
 from chalicelib.receipts.errors import FormatCannotExpressError, UnsignedError
 from chalicelib.receipts.formats.registry import PAPER, find_format
 from chalicelib.services.decisions import NoticeChangedError

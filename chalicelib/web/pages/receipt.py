@@ -11,7 +11,8 @@ from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.receipts import reference
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import format_when
-from chalicelib.presentation.templates import Page, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import render
 from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.receipts.jws import key_id
 from chalicelib.receipts.printed_code import printed_code

@@ -14,7 +14,8 @@ from chalicelib.domain.contacts import masked
 from chalicelib.domain.submission import FieldError
 from chalicelib.portal import get_portal
 from chalicelib.presentation.i18n import negotiate
-from chalicelib.presentation.templates import Page, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import render
 from chalicelib.services import unsubscribe
 from chalicelib.services.unsubscribe import Unsubscription, open_unsubscription
 from chalicelib.web.requests import (

@@ -23,7 +23,8 @@ from chalicelib.domain.rate_limits import TooManyError
 from chalicelib.domain.staff import FRESH, FRESH_FORM, StaffMember, StaffSession, roles_with
 from chalicelib.portal import Portal, get_portal
 from chalicelib.presentation.i18n import negotiate
-from chalicelib.presentation.templates import Page, content_security_policy, render
+from chalicelib.presentation.page import Page
+from chalicelib.presentation.templates import content_security_policy, render
 from chalicelib.services.authorized_call import AuthorizedCall, Body
 from chalicelib.services.staff_sessions import find
 from chalicelib.store.clinics import Published
