@@ -118,6 +118,7 @@ def tables(kept: Figures) -> dict[str, str]:
         "units": _units(now),
         "people": _people_table(now),
         "dollars": _dollars(before, now),
+        "signing": _signing(now),
         "month": _month(now),
         "limits": _limits(now),
     }
@@ -205,6 +206,25 @@ def _dollars(before: Figures, now: Figures) -> str:
     rows = [(name, *(f"{parts[name]:.2f}" for parts in decision.values())) for name in names]
     was = ("before, in all", *(f"{before['dollars'][answers]:.2f}" for answers in decision))
     return _table(["$ a million decisions", *decision], [*rows, was])
+
+
+def _signing(now: Figures) -> str:
+    """Compare the two ways of signing receipts."""
+    model, units = now["model"], now["units"]
+    chosen = (
+        ("`SIGNING=kms`, the default", "kms", "decision"),
+        ("`SIGNING=wrapped`", "kms_wrapped", "decision_wrapped"),
+    )
+    rows = [
+        (
+            name,
+            units["first decision, 1 answer"][calls],
+            *(f"{parts['sum']:.2f}" for parts in model[decision].values()),
+        )
+        for name, calls, decision in chosen
+    ]
+    answers = (f"$, {each}" for each in model["decision"])
+    return _table(["a million decisions", "calls of KMS for one", *answers], rows)
 
 
 def _month(now: Figures) -> str:
