@@ -73,7 +73,7 @@ class Aws:
 class Work:
     """What was measured of a decision, and of a status of a hundred.
 
-    `stored` is the bytes that a decision leaves for good.
+    `stored` is the bytes that a decision leaves for good, `log` those it leaves in the log.
     """
 
     write: float
@@ -83,6 +83,7 @@ class Work:
     kms: int
     mails: int
     stored: int
+    log: int
     status_read: float
     status_trips: int
     hot: Mapping[str, float]
@@ -120,6 +121,7 @@ def measured(bench: Mapping[str, Any], scale: Mapping[str, Any] | None, deed: st
         kms=decision["kms"],
         mails=decision["mails"],
         stored=sum(stored.values()),
+        log=decision["log_bytes"],
         status_read=status["read_front"],
         status_trips=status["round_trips"],
         hot=_hot(decision["items"]),
@@ -167,7 +169,7 @@ def decision_cost(work: Work, aws: Aws) -> Parts:
     prices, assumed = aws.prices, aws.assumed
     front = front_seconds(work, aws)
     behind = behind_seconds(work, aws)
-    log = assumed["log_bytes_a_request"] + assumed["log_bytes_behind"]
+    log = work.log + 2 * assumed["log_bytes_of_lambda"]
     parts = {
         "table: writes": work.write * prices["write_unit"],
         "table: reads": work.read * prices["read_unit"],

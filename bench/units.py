@@ -44,6 +44,12 @@ BUDGETS_BEHIND = {
 ITEM_BY_ITEM = ("first decision, 1 answer", "first decision, 8 answers")
 """Of which deeds each item is printed; build/bench.json has those of all."""
 
+LOG_BUDGET = 1_500
+"""Bytes that a decision and what follows it may leave in the log."""
+
+LINE_BYTES = 26
+"""What CloudWatch counts of each line beside its text."""
+
 _ID = re.compile(r"[0-9a-f]{12,64}")
 _NUMBER = re.compile(r"\b\d{6,10}\b")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T[0-9:.]+Z)?")
@@ -86,6 +92,8 @@ class Deed:
     """How often KMS was asked behind it."""
 
     mails: int = 0
+    log: int = 0
+    """Bytes in the log of the deed and what follows it, as CloudWatch counts them."""
 
 
 def run() -> dict[str, Any]:
@@ -165,6 +173,8 @@ class _Counter:
         """Carry out one deed, then what follows it."""
         self.visits.follow()
         self.meter.clear()
+        log = self.visits.world.log
+        logged = log.bytes + LINE_BYTES * log.lines
         act()
         front, trips = tuple(self.meter.operations), len(self.meter.calls)
         self.meter.clear()
@@ -177,6 +187,7 @@ class _Counter:
             len(self.meter.calls),
             self.kms.calls - asked,
             len(self.visits.world.messages.deliveries) - mails,
+            log.bytes + LINE_BYTES * log.lines - logged,
         )
 
 
@@ -228,6 +239,7 @@ def _figures(deed: Deed) -> dict[str, Any]:
         "round_trips_behind": deed.trips_behind,
         "kms": deed.kms,
         "mails": deed.mails,
+        "log_bytes": deed.log,
         "items": items,
     }
 
@@ -255,7 +267,8 @@ def _print(name: str, told: Mapping[str, Any]) -> None:
         f"  {name:<26} {told['write']:>4.0f} write units{budget}: {told['write_front']:.0f} at once, "
         f"{told['write_behind']:.0f} behind; {told['read_front']:g} + {told['read_behind']:g} "
         f"read units; {told['round_trips']} + {told['round_trips_behind']} round trips; "
-        f"{told['kms']} times KMS ({told['kms_wrapped']} with a wrapped key), {told['mails']} messages"
+        f"{told['kms']} times KMS ({told['kms_wrapped']} with a wrapped key), "
+        f"{told['mails']} messages; {told['log_bytes']} bytes of log"
     )
     if name not in ITEM_BY_ITEM:
         return

@@ -11,8 +11,12 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 @cache
 def log() -> Logger:
-    """Give the process's logger."""
-    return Logger(service="consent-portal")
+    """Give the process's logger.
+
+    Lines do not name where in the code they are written, which one reads in each is told by its
+    message: CloudWatch charges by the byte.
+    """
+    return Logger(service="consent-portal", location=None)
 
 
 @cache

@@ -17,6 +17,7 @@ WORK = Work(
     kms=1,
     mails=1,
     stored=3_000,
+    log=1_300,
     status_read=110,
     status_trips=3,
     hot={"outbox": 4},
@@ -43,6 +44,7 @@ def test_a_decision_costs_its_units_calls_and_seconds(aws: Aws) -> None:
     assert parts["table: reads"] == pytest.approx(1)
     assert parts["signature"] == pytest.approx(15)
     assert parts["API Gateway"] == pytest.approx(3.5)
+    assert parts["log"] == pytest.approx(2_000 * 0.57 / 1e3)  # 350 bytes of each call are Lambda's
     # 5 ms of a processor are 10 ms at half of one, and two round trips 20 ms: 30 ms at 1 GB
     assert parts["function of the pages"] == pytest.approx(0.2 + 0.030 * 20)
     # 5 ms are 20 ms at a quarter; five round trips 50 ms, a signature 20, a mail 60: at half a GB
@@ -111,6 +113,7 @@ def test_what_was_measured_is_read_from_the_benchmarks() -> None:
         "round_trips_behind": 6,
         "kms": 1,
         "mails": 1,
+        "log_bytes": 1_300,
         "items": [receipt, waiting],
     }
     status = {"read_front": 111, "round_trips": 3}

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.request_units import is_read
-from bench.units import BUDGETS, BUDGETS_BEHIND, Deed, deeds, key_pattern, table_indexes
+from bench.units import BUDGETS, BUDGETS_BEHIND, LOG_BUDGET, Deed, deeds, key_pattern, table_indexes
 from chalicelib.settings import BY_WRAPPED_KEY
 
 
@@ -60,6 +60,11 @@ def test_what_follows_a_deed_reads_no_more_than_its_budget(
     deed, (units, trips) = counted[name], BUDGETS_BEHIND[name]
     assert sum(each.units for each in deed.behind if is_read(each)) <= units
     assert deed.trips_behind <= trips
+
+
+def test_a_decision_leaves_few_bytes_in_the_log(counted: dict[str, Deed]) -> None:
+    """A request, a receipt, a message and what was counted: the log is paid for by the byte."""
+    assert counted["first decision, 8 answers"].log <= LOG_BUDGET
 
 
 def test_a_due_time_is_counted_in_its_index(counted: dict[str, Deed]) -> None:

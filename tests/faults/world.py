@@ -65,11 +65,13 @@ class Log:
     def __init__(self) -> None:
         self.never = re.compile(r"(?!)")
         self.lines = 0
+        self.bytes = 0
         self.leaks: list[str] = []
 
     def write(self, text: str) -> int:
         """Take a line."""
         self.lines += text.count("\n")
+        self.bytes += len(text.encode())
         if self.never.search(text):
             self.leaks.append(text)
         return len(text)
