@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> int:
     if "warm" in bench:
         measured["warm"] = {name: told["ratio"] for name, told in bench["warm"].items()}
     if "coldstart" in bench:
-        wanted = ("ratio", "instructions_ratio", "budget", "bundle_bytes")
+        ratios = ("ratio", "instructions_ratio", "calls_ratio", "calls_instructions_ratio")
+        wanted = (*ratios, "budget", "bundle_bytes")
         measured["coldstart"] = {name: bench["coldstart"].get(name) for name in wanted}
     if "roundtrips" in bench:
         measured["roundtrips"] = bench["roundtrips"]
