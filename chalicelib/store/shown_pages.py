@@ -117,7 +117,7 @@ class ShownPages:
         opening = _name(OPENS[template], clinic, lang)
         for with_query, parts in enumerate(kept["parts"]):
             page = PreparedPage(parts, clinic.brand, kept["policy"])
-            self._prepared[opening, bool(with_query)] = page
+            self._remember((opening, bool(with_query)), page)
         return True
 
     def _keep_prepared(self, template: str, clinic: Clinic, lang: str) -> None:
@@ -160,11 +160,14 @@ class ShownPages:
     ) -> PreparedPage:
         name = _name(template, clinic, lang), with_query
         if name not in self._prepared:
-            if len(self._prepared) >= self._most_prepared:
-                self._prepared.clear()
             context = {"clinic": clinic, "authority": _authority(clinic, lang), **UNTYPED}
-            self._prepared[name] = prepare(template, lang, with_query=with_query, **context)
+            self._remember(name, prepare(template, lang, with_query=with_query, **context))
         return self._prepared[name]
+
+    def _remember(self, name: tuple[PageName, bool], page: PreparedPage) -> None:
+        if len(self._prepared) >= self._most_prepared:
+            self._prepared.clear()
+        self._prepared[name] = page
 
     @staticmethod
     def page(template: str, clinic: Clinic, lang: str, **filled: Any) -> Page:

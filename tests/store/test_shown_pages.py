@@ -141,6 +141,16 @@ def test_another_build_or_other_questions_are_prepared_anew(portal: Portal) -> N
         assert shown == rendered
 
 
+def test_a_process_keeps_as_few_pages_of_those_that_others_prepared(portal: Portal) -> None:
+    """Pages that come from the table count among those that a process keeps."""
+    clinic = portal.clinics.in_force(RIGA).clinic
+    versions = [replace(clinic, version=f"1.{number}") for number in range(4)]
+    for pages in (ShownPages(portal.clinics, 3, build="one") for _ in range(2)):
+        for version in versions:
+            assert f"1.{version.version[2]}" in _opened(pages, version, VISITS[0])[1]
+            assert len(pages._prepared) <= 3  # noqa: SLF001 - nothing else shows what a process keeps
+
+
 def test_a_prepared_page_is_its_own_clinics(portal: Portal) -> None:
     """Another clinic's page is never looked at, whatever it is called."""
     clinic = portal.clinics.in_force(RIGA).clinic
