@@ -7,8 +7,7 @@ later rule changes a page that was published.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 TEAL = "#0b5a57"
@@ -18,8 +17,7 @@ DARK_TEAL = "#10817c"
 LIGHT_TEAL = "#19ccc5"
 
 
-@dataclass(frozen=True, slots=True)
-class Logo:
+class Logo(NamedTuple):
     """A clinic's logo as it was checked at publishing; it is shown as an image only."""
 
     media_type: str
@@ -42,8 +40,7 @@ class Logo:
         return "data:image/svg+xml," + quote(drawing, safe=" =/:,.;()")
 
 
-@dataclass(frozen=True, slots=True)
-class Brand:
+class Brand(NamedTuple):
     """A clinic's colour in the shades that stay readable, as ``#rrggbb``, and its logo.
 
     Contrasts are those of WCAG 2.2. Without a `brand:` in the document it is teal, with no logo.
@@ -67,8 +64,9 @@ class Brand:
 
     def stored(self) -> dict[str, Any]:
         """Write it, JSON-ready, without the logo's content, which the document has."""
-        stored = asdict(self)
+        stored = self._asdict()
         if self.logo:
+            stored["logo"] = self.logo._asdict()
             del stored["logo"]["content"]
         return stored
 

@@ -8,14 +8,13 @@ A `Purpose` with options is decided option by option, else as a whole. Each such
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from chalicelib.domain.ages import own_consent_age
 from chalicelib.domain.brand import NO_BRAND, Brand
 from chalicelib.domain.consent import CONFIRM_WITHIN, QuestionId
 from chalicelib.domain.instants import Instant, ending
-from chalicelib.domain.postal_address import WITHOUT_POSTCODE
 
 PROOF_KEPT = "P3Y"
 """How long receipts are kept after the last consent has ended, unless the clinic says otherwise.
@@ -50,6 +49,9 @@ def waits_by_default(purpose: object, legal_basis: object) -> bool:
     return legal_basis == EXPLICIT_CONSENT or purpose == SHARING
 
 
+WITHOUT_POSTCODE = frozenset({"GE"})
+"""Countries where so many letters have no postcode that none is asked for (our own judgement)."""
+
 FIRST_NAME = "first_name"
 """Stands beside `name` among what a Yes needs where the first name is enough."""
 
@@ -57,8 +59,7 @@ Text = Mapping[str, str]
 """A text in every language of the clinic, by language code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(NamedTuple):
     """Who decides why and how data is used (GDPR Art. 4(7)), and how to reach them."""
 
     id: str
@@ -75,8 +76,7 @@ class Controller:
         return {"id": self.id, "name": self.name}
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A part of a purpose, decided separately: a channel, a recipient, a contest, a medium."""
 
     id: str
@@ -92,8 +92,7 @@ class Option:
     """The clinic's reason why a Yes counts unconfirmed that otherwise would wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(NamedTuple):
     """One purpose; decided as a whole, or option by option where it has any."""
 
     id: str
@@ -112,8 +111,7 @@ class Purpose:
     unconfirmed_because: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Processing:
+class Processing(NamedTuple):
     """What a clinic does with data on another basis than consent (GDPR Art. 6(1)(b) to (f))."""
 
     id: str
@@ -136,8 +134,7 @@ class Processing:
         return self.legal_basis in {"legitimate_interests", "public_task"}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a patient answers Yes or No to: a purpose, or one option of it."""
 
     id: QuestionId
@@ -184,8 +181,7 @@ def localized(text: Text, lang: str) -> str:
     return next(iter(text.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Clinic:
+class Clinic(NamedTuple):
     """A clinic as one version of its notice describes it."""
 
     id: str
@@ -206,11 +202,11 @@ class Clinic:
     texts: Mapping[str, Text]
     purposes: tuple[Purpose, ...]
     sha256: str
-    questions: Mapping[QuestionId, Question] = field(repr=False)
-    dates: Mapping[str, Text] = field(default_factory=dict, repr=False)
+    questions: Mapping[QuestionId, Question]
+    dates: Mapping[str, Text] = MappingProxyType({})
     """The document's dates as each language writes them, fixed when it is published; see `_version`
     of `store.publishing`."""
-    closes: Mapping[str, Instant] = field(default_factory=dict, repr=False)
+    closes: Mapping[str, Instant] = MappingProxyType({})
     """When each last day in the document is over: local midnight, fixed when it is published."""
     since: str = ""
     """The day from which this version is in force: of publication, or `effective` if that is later.
@@ -347,7 +343,7 @@ class Clinic:
         clinic = self._with_questions(self.questions.keys() - ended) if ended else self
         if not self.guardian:
             return clinic
-        return replace(clinic, alone_from=self.decides_alone_from(at))
+        return clinic._replace(alone_from=self.decides_alone_from(at))
 
     def limited_to(self, question_ids: Collection[QuestionId]) -> "Clinic":
         """Give the clinic with only these questions; with all where it has none of them."""
@@ -365,8 +361,8 @@ class Clinic:
             prefix = f"{purpose.id}."
             options = tuple(option for option in purpose.options if prefix + option.id in kept)
             if options or purpose.id in kept:
-                purposes.append(replace(purpose, options=options))
-        return replace(self, purposes=tuple(purposes), questions=questions)
+                purposes.append(purpose._replace(options=options))
+        return self._replace(purposes=tuple(purposes), questions=questions)
 
     def decides_alone_from(self, at: Instant) -> int:
         """Tell from which age a patient decides alone: the clinic's own, else the country's."""
@@ -380,13 +376,13 @@ class Clinic:
         if member is None:
             return self
         if all(controller.id != member for controller in self.controllers):
-            return replace(self, questions={})
+            return self._replace(questions={})
         shared = {
             question_id: question
             for question_id, question in self.questions.items()
             if not question.controllers or member in question.controllers
         }
-        return replace(self, questions=shared)
+        return self._replace(questions=shared)
 
     def controller_names(self, question: Question) -> list[str]:
         """Name the controllers that share a question, where it names them."""

@@ -8,11 +8,13 @@ messages keeps them back. docs/decisions/0014 tells why these numbers.
 from collections.abc import Iterator
 from datetime import timedelta
 from math import ceil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant, moment
+
+if TYPE_CHECKING:
+    from chalicelib.domain.contacts import ContactKind
 
 SHARDS = 4
 """Over how many items a budget is spread at least, so that two senders seldom write to the same."""
@@ -84,7 +86,7 @@ class Budgets(NamedTuple):
 
     def budgets_for(
         self,
-        kind: ContactKind,
+        kind: "ContactKind",
         clinic: str,
         country: str | None,
         *,
@@ -101,8 +103,10 @@ class Budgets(NamedTuple):
             yield budget._replace(kept=budget.limit - budget.limit // 2) if letter else budget
 
     def _budgets_for(
-        self, kind: ContactKind, clinic: str, country: str | None, *, stop: bool
+        self, kind: "ContactKind", clinic: str, country: str | None, *, stop: bool
     ) -> Iterator[Budget]:
+        from chalicelib.domain.contacts import ContactKind  # noqa: PLC0415 - the first page sends nothing
+
         by_mail = kind is ContactKind.EMAIL
         channel = EMAIL if by_mail else SMS
         if stop:

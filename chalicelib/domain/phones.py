@@ -5,8 +5,10 @@ A number that gets no text messages is still a contact: its owner decides and wi
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from chalicelib.domain.contacts import Contact, ContactKind
+if TYPE_CHECKING:
+    from chalicelib.domain.contacts import Contact
 
 _INTERNATIONAL = re.compile(r"\+[\d ()./\u00a0-]{7,}")
 
@@ -52,8 +54,10 @@ def takes_texts(number: str, countries: Collection[str]) -> bool:
     return phonenumbers.number_type(parsed) in mobile and country(number) in countries
 
 
-def can_be_written_to(contact: Contact, countries: Collection[str]) -> bool:
+def can_be_written_to(contact: "Contact", countries: Collection[str]) -> bool:
     """Tell whether a message can go to a contact; text messages go to these countries only."""
+    from chalicelib.domain.contacts import ContactKind  # noqa: PLC0415 - the first page writes to nobody
+
     if contact.kind is ContactKind.PHONE:
         return takes_texts(contact.value, countries)
     return contact.kind is ContactKind.EMAIL

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
+from chalicelib.domain.clinic import WITHOUT_POSTCODE
+
 MAX_PART = 120
 """Characters of each part at most."""
 
 PARTS = ("street", "postcode", "place", "country")
 """The names of the parts in forms and in the API; the country may be left out."""
-
-WITHOUT_POSTCODE = frozenset({"GE"})
-"""Countries where so many letters have no postcode that none is asked for (our own judgement)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ docs/decisions/0008-limits.md tells why these buckets and these numbers.
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from math import ceil
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.domain.consent import QuestionId
-from chalicelib.domain.contacts import Contact
 from chalicelib.domain.errors import RejectedError
 from chalicelib.domain.instants import Instant, moment
+
+if TYPE_CHECKING:
+    from chalicelib.domain.contacts import Contact
 
 
 class TooManyError(RejectedError):
@@ -181,13 +183,13 @@ def milliseconds(at: Instant) -> int:
     return round(moment(at).timestamp() * 1000)
 
 
-def contact_subjects(contacts: Iterable[Contact]) -> tuple[str, ...]:
+def contact_subjects(contacts: "Iterable[Contact]") -> tuple[str, ...]:
     """Give the subjects of a request about contacts: a bucket for each contact."""
     return tuple(f"{contact.kind}:{contact.value}" for contact in contacts)
 
 
 def withdrawal_subjects(
-    contacts: Iterable[Contact], question_ids: Iterable[QuestionId]
+    contacts: "Iterable[Contact]", question_ids: Iterable[QuestionId]
 ) -> tuple[str, ...]:
     """Give the subject of a withdrawal: one bucket for these contacts with these questions.
 

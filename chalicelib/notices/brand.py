@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from chalicelib.domain.brand import NO_BRAND, Brand, Logo
 from chalicelib.notices.colours import contrast, shades
@@ -19,7 +18,8 @@ def read_brand(reader: FieldReader, value: object, keys: str, logo_keys: str) ->
     """Read a brand; `keys` are those it may have, `logo_keys` those of its logo."""
     fields = reader.mapping("brand", value)
     reader.known_keys("brand", fields, keys)
-    return replace(_colour(reader, fields), logo=_logo(reader, fields.get("logo"), logo_keys))
+    logo = _logo(reader, fields.get("logo"), logo_keys)
+    return _colour(reader, fields)._replace(logo=logo)
 
 
 def _colour(reader: FieldReader, fields: Mapping[str, object]) -> Brand:

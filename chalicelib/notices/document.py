@@ -8,7 +8,6 @@ and purposes are read in the modules of that name.
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import rfc8785
@@ -28,7 +27,6 @@ from chalicelib.domain.consent import CONFIRM_WITHIN
 from chalicelib.domain.errors import InvalidInputError
 from chalicelib.domain.instants import Instant, is_ending
 from chalicelib.domain.languages import LANGUAGES
-from chalicelib.domain.phones import known_countries
 from chalicelib.notices.controllers import CONTROLLER_KEYS, ID, read_controllers, read_dpo
 from chalicelib.notices.duties import duty_on
 from chalicelib.notices.fields import DocumentError, FieldReader
@@ -125,8 +123,8 @@ def read_clinic(
     reader = _new_reader()
     whole = reader.mapping("", document)
     if published:
-        return replace(
-            _clinic(reader, whole, sha256, _published_brand(whole, published)),
+        clinic = _clinic(reader, whole, sha256, _published_brand(whole, published))
+        return clinic._replace(
             dates=published.get("dates", {}),
             closes=published["closes"],
             since=published.get("since", ""),
@@ -169,6 +167,8 @@ def check(document: Any, authorities: Mapping[str, Any]) -> tuple[DocumentError,
     whole = reader.mapping("", document)
     clinic = _clinic(reader, whole, "")
     _full_notice(reader, whole, clinic.languages)
+    from chalicelib.domain.phones import known_countries  # noqa: PLC0415 - a page checks no document
+
     for country in clinic.sms_countries:
         if country not in known_countries():
             problem = f"names {country!r}, which is no country"

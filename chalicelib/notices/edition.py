@@ -5,7 +5,7 @@ The document is checked, its dates are written in words, its full notices are re
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -59,7 +59,7 @@ def read_complete_clinic(document: Mapping[str, Any]) -> tuple[Clinic, Instant]:
     for day in _days(clinic):
         dates[day] = {lang: format_date(day, lang) for lang in clinic.languages}
         closes[day] = local_midnight(_next(day), clinic.country)
-    clinic = replace(clinic, sha256=document_hash(document), dates=dates, closes=closes)
+    clinic = clinic._replace(sha256=document_hash(document), dates=dates, closes=closes)
     return clinic, local_midnight(clinic.effective, clinic.country)
 
 

@@ -116,7 +116,7 @@ class DataExport:
             **({"part": asdict(self.part)} if self.part else {}),
             "exported_at": self.at,
             "clinic": {"id": self.clinic.id, "name": self.clinic.name[self.lang]},
-            "controllers": [asdict(controller) for controller in self.clinic.controllers],
+            "controllers": [controller._asdict() for controller in self.clinic.controllers],
             "person": {
                 "id": self.subject,
                 "names": list(self.names),

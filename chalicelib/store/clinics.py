@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -215,7 +214,7 @@ class Clinics:
             questions = {
                 address: each for questions in asked for address, each in questions.items()
             }
-            self._ever[name] = replace(clinic, questions={**clinic.questions, **questions})
+            self._ever[name] = clinic._replace(questions={**clinic.questions, **questions})
         return self._ever[name]
 
     def version(self, clinic: str, version: str) -> Clinic:

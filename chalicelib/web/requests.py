@@ -6,8 +6,7 @@ Where the portal is mounted, query, fields, body and visitor.
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from chalice.app import Request
@@ -85,8 +84,7 @@ class LargeListError(TooLargeError):
     """A list that is too large for one call."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawBody:
+class RawBody(NamedTuple):
     """A body that is taken byte for byte: its media type, and how many bytes it may have."""
 
     media_type: str
@@ -238,8 +236,7 @@ def form_fields(request: Request, most: int = MAX_FORM) -> Mapping[str, list[str
         raise UnreadableBodyError(kind) from None
 
 
-@dataclass(frozen=True, slots=True)
-class FormWithFiles:
+class FormWithFiles(NamedTuple):
     """A form: its fields and files as text, and one file byte for byte (b"" where none came)."""
 
     fields: Mapping[str, list[str]]

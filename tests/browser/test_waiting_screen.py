@@ -1,7 +1,6 @@
 """The slide on a waiting room's screen: drawn by a browser, read by a phone across the room."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -73,8 +72,8 @@ def test_both_codes_are_read_and_every_word_is_in_its_place(
 def test_a_long_name_fits_without_a_logo(chrome: Browser) -> None:
     """Eighty Georgian letters stay on the screen."""
     shown = an_edition(TBILISI).clinic
-    named = replace(
-        shown, name=dict.fromkeys(shown.languages, LONG_NAME), brand=replace(shown.brand, logo=None)
+    named = shown._replace(
+        name=dict.fromkeys(shown.languages, LONG_NAME), brand=shown.brand._replace(logo=None)
     )
     page = _shown(chrome, named, ("ka", "en", "ru"), HOST)
     _read(page, named, HOST, ("ka", "en", "ru"))

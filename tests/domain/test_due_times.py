@@ -128,7 +128,7 @@ def test_nothing_becomes_due_before_the_next_time_and_something_is_due_then(
     drawn: dict[str, Any], versions: list[tuple[str, int]], rules: dict[str, Any], step: int
 ) -> None:
     """Nobody is told late, and the round reads nobody for whom there is nothing to do."""
-    clinic = replace(CLINIC, **rules)
+    clinic = CLINIC._replace(**rules)
     history = (
         PublishedVersion(on_day(-30), "1.0", on_day(-30)),
         *(PublishedVersion(on_day(day), version, on_day(day)) for version, day in versions),
@@ -147,7 +147,7 @@ def test_a_child_who_comes_to_decide_alone_before_a_consent_ends_is_due_once_mor
     """The guardian was told that the Yes ends; on that birthday it is the child who can renew
     it.
     """
-    clinic = replace(CLINIC, age_minimum=16)
+    clinic = CLINIC._replace(age_minimum=16)
     ends, birthday = on_day(70), MIDNIGHT + timedelta(days=50)
     yes = AnswerSummary().with_answer(an_answer(at=on_day(0), expires_at=ends))
     child = replace(

@@ -248,7 +248,7 @@ def test_a_mail_about_new_words_names_what_its_one_click_stops() -> None:
 
 def test_what_a_clinic_is_called_is_text_in_html_and_itself_in_plain_text() -> None:
     """A name with a sign in it neither breaks a page nor comes out as a code."""
-    odd = replace(clinic(), name=dict.fromkeys(clinic().languages, "Smile & <b>Sons</b>"))
+    odd = clinic()._replace(name=dict.fromkeys(clinic().languages, "Smile & <b>Sons</b>"))
     mail = email_of(message_content(Message.CONFIRM, odd, "en"))
     assert "Smile & <b>Sons</b>" in mail.text
     assert "Smile & <b>Sons</b>" in mail.subject
@@ -308,11 +308,11 @@ def test_a_text_message_about_several_topics_names_the_first_and_counts_the_othe
 def test_where_no_text_message_is_short_enough_the_shortest_is_sent() -> None:
     """Of the ways to name a clinic the longest is not the one to pay for."""
     asking = clinic()
-    asking = replace(asking, name=dict.fromkeys(asking.languages, "Smile"))
+    asking = asking._replace(name=dict.fromkeys(asking.languages, "Smile"))
     content = message_content(Message.CONFIRM, asking, "en", {EMAIL_NEWS: "yes"})
     endless = {"en": "News " * 100}
     answers = tuple(
-        {**each, "purpose": replace(each["purpose"], title=endless)} for each in content.answers
+        {**each, "purpose": each["purpose"]._replace(title=endless)} for each in content.answers
     )
     text = text_of(replace(content, answers=answers))
     assert not fits(text)

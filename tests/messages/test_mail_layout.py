@@ -174,7 +174,7 @@ def _inverted(colour: str) -> str:
 def test_every_word_is_readable_in_any_clinics_colour(colour: str, *, dark: bool) -> None:
     """Bright yellow or deep black, by day or by night."""
     for message in Message:
-        branded = replace(clinic(), brand=shades(colour))
+        branded = clinic()._replace(brand=shades(colour))
         assert _faint(message, branded, _as_it_is, dark=dark) == []
 
 
@@ -201,6 +201,6 @@ def _faint(
 
 def test_what_is_too_faint_is_found() -> None:
     """The checks above are ones that can fail."""
-    grey = replace(clinic(), brand=Brand(link="#999999", dark_link="#555555"))
+    grey = clinic()._replace(brand=Brand(link="#999999", dark_link="#555555"))
     assert _faint(Message.LINK, grey, _as_it_is, dark=False)
     assert _faint(Message.LINK, grey, _as_it_is, dark=True)

@@ -290,8 +290,8 @@ def test_the_form_prints_every_word_of_a_long_option_beside_its_boxes() -> None:
     """A text of 7,000 characters goes on overleaf, and the boxes stay with where it begins."""
     document = a_document()
     document["purposes"][0]["options"][1]["text"] = in_both("So many words. " * 470)
-    clinic = replace(
-        read_clinic(document), dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")}
+    clinic = read_clinic(document)._replace(
+        dates={day: in_both(day) for day in ("2026-11-01", "2027-03-31")}
     )
     paper = _form(clinic, "en")
     assert paper.words == VisibleText(_form_page(clinic, "en"), without=("footer",)).words
@@ -338,8 +338,8 @@ def test_a_clinic_with_thirty_options_and_hostile_words_has_its_form_and_receipt
             {"id": f"o{number}", "title": in_both(f"{nasty}{number}")} for number in range(30)
         ],
     }
-    clinic = replace(
-        read_clinic(document), dates={"2026-11-01": in_both("1"), "2027-03-31": in_both("2")}
+    clinic = read_clinic(document)._replace(
+        dates={"2026-11-01": in_both("1"), "2027-03-31": in_both("2")}
     )
     paper = _form(clinic, "en")
     assert paper.words.count("<script>alert(1)</script>") == 31 + 40

@@ -5,7 +5,7 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import pytest
@@ -77,7 +77,7 @@ def _occasion(
 
 def test_a_name_in_two_languages_stands_where_the_first_of_them_does() -> None:
     """The largest name is the one in the most prominent language."""
-    clinic = replace(an_edition(RIGA).clinic, name={"lv": "A", "ru": "B", "en": "A"})
+    clinic = an_edition(RIGA).clinic._replace(name={"lv": "A", "ru": "B", "en": "A"})
     names = describe(_occasion(clinic, ("lv", "ru", "en")), SIGN_UP)["names"]
     assert names == [{"lang": "lv", "text": "A"}, {"lang": "ru", "text": "B"}]
 
@@ -197,7 +197,7 @@ def test_the_ways_differ_without_colour_too(colour: str) -> None:
 
     A clinic whose colour is white has a dark panel all the same.
     """
-    shown = replace(an_edition(RIGA).clinic, brand=shades(colour))
+    shown = an_edition(RIGA).clinic._replace(brand=shades(colour))
     inside = {}
     for kind in (SIGN_UP, WITHDRAW):
         picture = _printed(_occasion(shown), kind, "a4").picture(0, SCREEN_DPI).convert("L")
@@ -255,9 +255,9 @@ def _a_logo(width: int, height: int) -> Logo:
 
 
 BRANDS = {
-    "without a logo, light": replace(shades("#ffd166"), logo=None),
-    "a very wide logo, dark": replace(shades("#0a0a0a"), logo=_a_logo(900, 90)),
-    "a very high logo, white": replace(shades("#ffffff"), logo=_a_logo(60, 600)),
+    "without a logo, light": shades("#ffd166")._replace(logo=None),
+    "a very wide logo, dark": shades("#0a0a0a")._replace(logo=_a_logo(900, 90)),
+    "a very high logo, white": shades("#ffffff")._replace(logo=_a_logo(60, 600)),
 }
 
 
@@ -268,8 +268,8 @@ def test_no_words_touch_each_other_or_the_edge_however_long_the_name(
     languages: tuple[str, ...], brand: Brand, name: str, size: str
 ) -> None:
     """Eighty Georgian letters, no logo or an odd one, and the longest address still fit."""
-    clinic = replace(
-        an_edition(TBILISI).clinic, name=dict.fromkeys(("ka", "en", "ru"), LONG_NAME), brand=brand
+    clinic = an_edition(TBILISI).clinic._replace(
+        name=dict.fromkeys(("ka", "en", "ru"), LONG_NAME), brand=brand
     )
     paper = _printed(_occasion(clinic, languages, GATEWAY), name, size)
     [page] = paper.pixels

@@ -38,7 +38,7 @@ def test_a_published_clinic_is_read_back_as_its_file_describes_it(portal: Portal
     assert anew(portal).version(RIGA, "1.0").languages == ("lv", "ru", "en")
     publish(portal)
     kept, written = anew(portal).version(PHYSIO, "1.0"), make_edition(a_document()).clinic
-    assert replace(kept, since="", dates=written.dates) == written
+    assert kept._replace(since="", dates=written.dates) == written
     assert written.dates.items() <= kept.dates.items()
     assert portal.directory.look_up(PHYSIO).published.in_force.major_since == MORNING
 
@@ -179,7 +179,7 @@ def test_each_published_version_carries_the_hash_of_its_whole_document(portal: P
     publish(portal)
     kept = anew(portal).version(PHYSIO, "1.0")
     assert kept.sha256 == document_hash(a_document())
-    assert replace(kept, sha256="", dates={}, closes={}, since="") == read_clinic(a_document())
+    assert kept._replace(sha256="", dates={}, closes={}, since="") == read_clinic(a_document())
 
 
 def test_throwaway_keys_leave_no_key_and_nothing_that_may_be_outdated(portal: Portal) -> None:

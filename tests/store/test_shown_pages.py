@@ -1,6 +1,5 @@
 """A page that is rendered once and filled in is, byte for byte, the page its template gives."""
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def test_a_page_of_fewer_questions_another_age_or_version_is_another_page() -> N
     clinic = _clinic(CLINICS / f"{RIGA}.yaml")
     pages = _pages()
     fewer = clinic.limited_to([next(iter(clinic.questions))])
-    for each in (clinic, fewer, replace(clinic, alone_from=16), replace(clinic, version="9.9")):
+    for each in (clinic, fewer, clinic._replace(alone_from=16), clinic._replace(version="9.9")):
         shown = pages.untyped_page(CONSENT_PAGE, each, "en", root="", state="", kept_query="")
         assert shown == ShownPages.page(CONSENT_PAGE, each, "en", **BLANK)
 
@@ -96,7 +95,7 @@ def test_a_process_keeps_a_bounded_number_of_pages() -> None:
     clinic = _clinic(CLINICS / f"{RIGA}.yaml")
     pages = _pages(most=3)
     for number in range(8):
-        version = replace(clinic, version=f"1.{number}")
+        version = clinic._replace(version=f"1.{number}")
         shown = pages.untyped_page(CONSENT_PAGE, version, "en", root="", state="", kept_query="")
         assert f"1.{number}" in shown
         assert len(pages._prepared) <= 3  # noqa: SLF001 - nothing else shows what a process keeps
@@ -144,7 +143,7 @@ def test_another_build_or_other_questions_are_prepared_anew(portal: Portal) -> N
 def test_a_process_keeps_as_few_pages_of_those_that_others_prepared(portal: Portal) -> None:
     """Pages that come from the table count among those that a process keeps."""
     clinic = portal.clinics.in_force(RIGA).clinic
-    versions = [replace(clinic, version=f"1.{number}") for number in range(4)]
+    versions = [clinic._replace(version=f"1.{number}") for number in range(4)]
     for pages in (ShownPages(portal.clinics, 3, build="one") for _ in range(2)):
         for version in versions:
             assert f"1.{version.version[2]}" in _opened(pages, version, VISITS[0])[1]
@@ -155,7 +154,7 @@ def test_a_prepared_page_is_its_own_clinics(portal: Portal) -> None:
     """Another clinic's page is never looked at, whatever it is called."""
     clinic = portal.clinics.in_force(RIGA).clinic
     _opened(ShownPages(portal.clinics, build="one"), clinic, VISITS[0])
-    other = replace(clinic, id="vilnius-dental", name=dict.fromkeys(clinic.languages, "Another"))
+    other = clinic._replace(id="vilnius-dental", name=dict.fromkeys(clinic.languages, "Another"))
     pages = ShownPages(portal.clinics, build="one")
     shown = _opened(pages, other, VISITS[0])[1]
     assert shown == ShownPages.page(STEPS[CONSENT_PAGE].page, other, "lv", **BLANK)

@@ -97,7 +97,7 @@ def undo(request: Request, token: str) -> Response:
             portal, found, ticked, lang, now, base=visitor(request).base_url
         )
     except CannotAgreeError as error:
-        clinic = replace(found.clinic, alone_from=found.clinic.decides_alone_from(now))
+        clinic = found.clinic._replace(alone_from=found.clinic.decides_alone_from(now))
         shown, problem = replace(found, clinic=clinic), FieldError("errors", error.reason)
         return _show_again(request, "undo", sent_in, shown, fields, problem)
     except NoOpenQuestionError:

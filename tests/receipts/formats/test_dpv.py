@@ -427,8 +427,8 @@ def test_all_joint_controllers_and_the_authority_are_parties() -> None:
 
 def test_a_clinic_without_address_and_officer_still_writes_every_mandatory_field() -> None:
     """The law does not ask every clinic for either; where it is, its country says."""
-    bare = replace(
-        RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers)
+    bare = RIGA._replace(
+        dpo={}, controllers=tuple(each._replace(address="") for each in RIGA.controllers)
     )
     graph = expanded(issue(bare, yes(bare)))
     [controller] = of_type(graph, "DataController")

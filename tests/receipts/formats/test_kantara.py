@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,7 +127,7 @@ def test_sensitive_data_is_told_where_explicit_consent_was_asked() -> None:
 
 def test_a_phone_that_a_controller_does_not_give_is_the_one_shared() -> None:
     """The form wants a phone of every controller; the data protection officer answers for all."""
-    silent = replace(RIGA, controllers=(replace(RIGA.controllers[0], phone=""),))
+    silent = RIGA._replace(controllers=(RIGA.controllers[0]._replace(phone=""),))
     [controller] = kantara.write(issue(silent, yes(silent)))["piiControllers"]
     assert controller["phone"] == RIGA.dpo["phone"]
     assert controller["email"] == RIGA.controllers[0].email
@@ -136,8 +135,8 @@ def test_a_phone_that_a_controller_does_not_give_is_the_one_shared() -> None:
 
 def test_a_clinic_without_address_and_officer_writes_a_valid_receipt() -> None:
     """The law does not ask every clinic for either."""
-    bare = replace(
-        RIGA, dpo={}, controllers=tuple(replace(each, address="") for each in RIGA.controllers)
+    bare = RIGA._replace(
+        dpo={}, controllers=tuple(each._replace(address="") for each in RIGA.controllers)
     )
     document = kantara.write(issue(bare, yes(bare)))
     assert not [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(document)))]
