@@ -33,11 +33,11 @@ BUDGETS = {
 """Write units of a deed with everything behind it."""
 
 BUDGETS_BEHIND = {
-    "first decision, 1 answer": (12.5, 12),
-    "first decision, 8 answers": (12.5, 12),
-    "further decision": (13.5, 12),
-    "withdrawal": (9, 6),
-    "staff receipt": (12.5, 12),
+    "first decision, 1 answer": (11.5, 11),
+    "first decision, 8 answers": (11.5, 11),
+    "further decision": (12.5, 11),
+    "withdrawal": (8, 5),
+    "staff receipt": (11.5, 11),
 }
 """Read units and round trips of what follows a deed."""
 

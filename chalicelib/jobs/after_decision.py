@@ -17,7 +17,7 @@ from chalicelib.messages.audience import keys_to_plan
 from chalicelib.messages.delivery import Delivery
 from chalicelib.store import outbox
 from chalicelib.store.gathered import Gathered
-from chalicelib.store.keys import Key
+from chalicelib.store.keys import Key, clinic_key
 from chalicelib.store.outbox import DECIDED, NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
 from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table
@@ -74,7 +74,7 @@ def _keys_to_read(records: Sequence[Record]) -> list[Key]:
         image = record["dynamodb"].get("NewImage") or record["dynamodb"]["Keys"]
         item = outbox.announced(image)
         if item.unsigned:
-            keys += keys_to_sign(item)
+            keys += [clinic_key(item.entry.clinic), *keys_to_sign(item)]
         if item.entry.kind == DECIDED:
             keys += keys_to_plan(item.entry)
     return keys

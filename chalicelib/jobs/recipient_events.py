@@ -20,8 +20,9 @@ from chalicelib.domain.webhooks import (
     new_delivery,
 )
 from chalicelib.store import outbox, webhook_deliveries, webhooks
+from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, receipt_key
+from chalicelib.store.keys import Key, clinic_key, receipt_key
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import ContendedError, Table, UnavailableError
@@ -29,16 +30,21 @@ from chalicelib.store.table import ContendedError, Table, UnavailableError
 _AWAY = (ContendedError, UnavailableError)
 
 
-def write_deliveries(table: Table, items: Sequence[OutboxItem]) -> dict[str, Exception]:
+def write_deliveries(
+    table: Table, items: Sequence[OutboxItem], reads: Table | Gathered
+) -> dict[str, Exception]:
     """Write what the recipients of each clinic are told of some receipts that are not signed yet.
 
     Gives the numbers of the items whose recipients could not be told now, and why: their receipts
-    are to be left unsigned. What is wrong at one clinic holds up no other.
+    are to be left unsigned. What is wrong at one clinic holds up no other. `reads` may hold the
+    clinics' items already.
     """
     left: dict[str, Exception] = {}
     for clinic, theirs in _by_clinic(items).items():
         try:
-            _write_of_clinic(table, clinic, theirs)
+            place = clinic_key(clinic)
+            if not webhooks.never_named(reads.get([place]).get(place)):
+                _write_of_clinic(table, clinic, theirs)
         except _AWAY as error:
             log.log().info("recipients not told", clinic=clinic, error=type(error).__name__)
             left.update(dict.fromkeys((item.number for item in theirs), error))

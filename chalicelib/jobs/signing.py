@@ -156,13 +156,13 @@ class ReceiptSigning:
         to recipients are written: what is signed has been told to all of them. `gathered` holds
         what was read of the items already (`keys_to_sign`).
         """
-        waiting = [item for item in items if item.unsigned]
-        untold = recipient_events.write_deliveries(self.table, waiting) if waiting else {}
+        waiting, reads = [item for item in items if item.unsigned], gathered or self.table
+        untold = recipient_events.write_deliveries(self.table, waiting, reads)
         self.report.left.update(untold)
         self.report.behind |= {item.entry.clinic for item in waiting if item.number in untold}
         self.report.failed += len(untold)
         unsigned = [item for item in waiting if item.number not in untold]
-        signed = self._sign_group(unsigned, gathered or self.table) if unsigned else set()
+        signed = self._sign_group(unsigned, reads) if unsigned else set()
         return [
             item.now_signed() if item.unsigned and item.number in signed else item for item in items
         ]

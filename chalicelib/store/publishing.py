@@ -224,9 +224,12 @@ def _is_last(clinics: Clinics, clinic: Clinic, head: Mapping[str, Any]) -> bool:
 def _first_version(clinic: Clinic, head: str, wrapped_key: bytes | None) -> list[Write]:
     """Write a clinic that is new: its item with its key, its short code, its place among all
     clinics.
+
+    The item says that the clinic never named a recipient of word about decisions
+    (`webhooks.never_named`).
     """
     return [
-        Put(clinic_key(clinic.id), {"body": head, "blob": wrapped_key}),
+        Put(clinic_key(clinic.id), {"body": head, "blob": wrapped_key, "number": 0}),
         Put(code_key(clinic.code), {"body": clinic.id}),
         Replace(listed_clinic_key(clinic.id), {}),
     ]

@@ -13,9 +13,15 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.webhooks import Webhook, WebhookHealth
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, listed_webhook_key, webhook_health_key, webhook_key
+from chalicelib.store.keys import (
+    Key,
+    clinic_key,
+    listed_webhook_key,
+    webhook_health_key,
+    webhook_key,
+)
 from chalicelib.store.table import ConflictError, Table
-from chalicelib.store.writes import Put, Replace, SetBody
+from chalicelib.store.writes import AddCounts, Put, Replace, SetBody
 
 ATTEMPTS = 5
 """How often what became of tries is noted again while somebody else notes something too."""
@@ -63,6 +69,14 @@ def of_clinic(table: Table, clinic: str) -> list[KeptWebhook]:
     return [kept for kept in read if kept is not None]
 
 
+def never_named(clinic: Item | None) -> bool:
+    """Tell by a clinic's item, read just now, that it never named a recipient: none is to be read.
+
+    The item counts how often one was kept. Of a clinic from before December 2026 it does not say.
+    """
+    return clinic is not None and clinic.number == 0
+
+
 def listed(table: Table) -> Iterator[tuple[str, str]]:
     """Give the clinic and the name of every recipient there ever was, of all clinics."""
     for item in table.partition(listed_webhook_key("", "").pk, ""):
@@ -100,6 +114,7 @@ def keep(
             SetBody(place, webhook.stored(), was=was.body if was else None, blob=sealed),
             Replace(listed_webhook_key(webhook.clinic, webhook.name), {"body": "{}"}),
             Replace(webhook_health_key(webhook.clinic, webhook.name), {"body": enabled.stored()}),
+            AddCounts(clinic_key(webhook.clinic), {"number": 1}),
             audited,
         ]
     )

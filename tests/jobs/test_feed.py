@@ -16,9 +16,17 @@ from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import changes, outbox
 from chalicelib.store.changes import FeedItem, SubjectEvent, complete_until, read_part
-from chalicelib.store.keys import FEED_SHARDS, feed_key, feed_shard, receipt_key, webhook_key
+from chalicelib.store.keys import (
+    FEED_SHARDS,
+    clinic_key,
+    feed_key,
+    feed_shard,
+    receipt_key,
+    webhook_key,
+)
 from chalicelib.store.statistics import counts
 from chalicelib.store.withdrawal_orders import MANY
+from chalicelib.store.writes import AddCounts
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper
 from tests.keys import OwnKey
@@ -190,6 +198,7 @@ def test_until_when_the_feed_is_complete_is_told_by_the_last_round(portal: Porta
 def test_what_recipients_could_not_be_told_is_not_said_to_be_complete(portal: Portal) -> None:
     """A receipt waits unsigned for its deliveries: it is not in the feed."""
     decide(portal, ANNA)
+    portal.table.write([AddCounts(clinic_key(RIGA), {"number": 1})])  # as whoever names one does
     meddle(portal, webhook_key(RIGA, "tool"), "{")
     with under_policy_of(portal, "catch_up"):
         catch_up.sign_waiting(portal.table, OwnKey(), in_time, 0, NOON)

@@ -26,7 +26,7 @@ from chalicelib.store import webhooks as recipients
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
-from chalicelib.store.keys import unacknowledged_key
+from chalicelib.store.keys import clinic_key, unacknowledged_key
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table, UnavailableError
 from chalicelib.store.webhook_deliveries import KeptDelivery
@@ -516,3 +516,15 @@ def test_acknowledged_again_a_delivery_that_stayed_listed_is_listed_no_more(
     done = webhook_deliveries.acknowledge(portal.table, kept, "key_1", clock.at, again)
     assert done.acknowledged_by == "key_0"
     assert open_ones(portal) == []
+
+
+def test_only_where_none_was_ever_named_no_recipient_is_looked_for(portal: Portal) -> None:
+    """A decision at most clinics costs a trip less, and one of before is asked all the same."""
+    place = clinic_key(RIGA)
+    head = portal.table.get([place])[place]
+    assert recipients.never_named(head)
+    assert not recipients.never_named(None)
+    a_recipient(portal)
+    assert not recipients.never_named(portal.table.get([place])[place])
+    portal.table.put(Put(place, {"body": head.body, "blob": head.blob}))
+    assert not recipients.never_named(portal.table.get([place])[place])
