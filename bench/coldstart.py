@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys.clinics import clinic_key
 from infra.build.bundle import bundle
 from infra.local.aws import REGION, aws_environment
 from infra.local.gateway import TIMEOUT, Gateway

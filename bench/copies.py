@@ -24,7 +24,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.receipts import jws
 from chalicelib.store import compact, people
-from chalicelib.store.keys import personal_data_key
+from chalicelib.store.keys.people import personal_data_key
 
 _ID = re.compile(rb"[0-9a-f]{32,64}")
 _PASSING = ("LIMIT#", "BUDGET#", "JWKS", "AUDIT#", "FEED#", "#COUNT#feed", "KEY#")

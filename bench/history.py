@@ -13,7 +13,9 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import get_portal
 from chalicelib.services import decisions
 from chalicelib.store import people
-from chalicelib.store.keys import Key, contact_key, receipt_key, subject_pk
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key, subject_pk
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.writes import Put
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chalicelib.store.keys import FEED_SHARDS, SHARDS
+from chalicelib.store.keys.counts import FEED_SHARDS
+from chalicelib.store.keys.key import SHARDS
 from infra.build.bundle import ROOT
 
 GOAL = 35

@@ -34,7 +34,7 @@ from chalicelib.jobs.counting import count_feeds
 from chalicelib.receipts import sd_jwt
 from chalicelib.receipts.chain import verify_chain
 from chalicelib.store import personal_data, signatures, statistics
-from chalicelib.store.keys import count_request_key
+from chalicelib.store.keys.counts import count_request_key
 from chalicelib.store.writes import Delete
 from infra.build.bundle import ROOT
 from infra.build.catalogs import compile_stale

@@ -20,7 +20,9 @@ from chalicelib.domain.instants import instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import pages, people
-from chalicelib.store.keys import Key, contact_key, person_key, receipt_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key, person_key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.receipts import receipt_values
 from infra.build.bundle import ROOT
 from infra.operator.publish import read_file

@@ -15,7 +15,7 @@ from typing import Any
 from bench.request_units import Index, Meter, Operation, Place, Stored, is_read
 from bench.visits import CLINIC, EMAIL_NEWS, Visits
 from chalicelib.settings import BY_KMS, BY_WRAPPED_KEY
-from chalicelib.store.keys import FEED_SHARDS
+from chalicelib.store.keys.counts import FEED_SHARDS
 from infra.build.catalogs import compile_stale
 from infra.local.template import template
 from tests.faults.services import DynamoClient

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from chalicelib.portal import Portal
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from infra.build.bundle import ROOT
 
 _CONFIG = json.loads((ROOT / ".chalice/config.json").read_text())

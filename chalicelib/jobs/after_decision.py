@@ -17,7 +17,8 @@ from chalicelib.messages.audience import keys_to_plan
 from chalicelib.messages.delivery import Delivery
 from chalicelib.store import outbox
 from chalicelib.store.gathered import Gathered
-from chalicelib.store.keys import Key, clinic_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.outbox import DECIDED, NO_MESSAGE, RECIPIENT_NOTICE, OutboxItem
 from chalicelib.store.signer import Signer
 from chalicelib.store.table import Table

@@ -18,7 +18,8 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.jobs.signing import Pause, ReceiptSigning
 from chalicelib.portal import Portal
 from chalicelib.store import people, statistics
-from chalicelib.store.keys import counted_key, signature_key, subject_pk
+from chalicelib.store.keys.people import subject_pk
+from chalicelib.store.keys.receipts import counted_key, signature_key
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.signer import (
     Signer,

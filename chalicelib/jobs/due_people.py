@@ -26,7 +26,8 @@ from chalicelib.store import erasures, people, reminders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, clinic_of_person
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import clinic_of_person
 from chalicelib.store.scans import ScansUnavailableError
 from chalicelib.store.table import ConflictError, ContendedError
 from chalicelib.store.writes import NOT_DUE, SetDue

@@ -18,7 +18,8 @@ from chalicelib.domain.message_outcomes import Reason
 from chalicelib.jobs.due_people import DueWork
 from chalicelib.jobs.publication_walk import walk_where_a_version_began
 from chalicelib.portal import Portal
-from chalicelib.store.keys import SHARDS, bookmark_key
+from chalicelib.store.keys.jobs import bookmark_key
+from chalicelib.store.keys.key import SHARDS
 from chalicelib.store.table import BATCH, Table, UnavailableError
 from chalicelib.store.writes import Put
 

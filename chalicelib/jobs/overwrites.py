@@ -10,7 +10,10 @@ from collections.abc import Sequence
 
 from chalicelib import log
 from chalicelib.store import people
-from chalicelib.store.keys import RECEIPT_POINTER, Key, part_of_proof, person_key_of, written_once
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import person_key_of
+from chalicelib.store.keys.proof import part_of_proof, written_once
+from chalicelib.store.keys.receipts import RECEIPT_POINTER
 from chalicelib.store.table import Table, UnavailableError
 
 

@@ -30,7 +30,7 @@ from chalicelib.notices.impact import ConsentCount, granted_questions, states_of
 from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import histories
 from chalicelib.store.items import Item
-from chalicelib.store.keys import walk_key
+from chalicelib.store.keys.jobs import walk_key
 from chalicelib.store.table import BATCH, Table
 from chalicelib.store.writes import Put
 

@@ -22,7 +22,9 @@ from chalicelib.domain.webhooks import (
 from chalicelib.store import outbox, webhook_deliveries, webhooks
 from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, clinic_key, receipt_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import ContendedError, Table, UnavailableError

@@ -32,7 +32,9 @@ from chalicelib.store import changes, outbox, signatures, statistics
 from chalicelib.store.changes import MOST_RECEIPTS
 from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, counted_key, feed_shard, receipt_key, signature_key
+from chalicelib.store.keys.counts import feed_shard
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import counted_key, receipt_key, signature_key
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.receipts import read_receipt, summaries_before
 from chalicelib.store.signer import (

@@ -28,7 +28,7 @@ from chalicelib.messages.webhook_transport import TryResult
 from chalicelib.store import webhook_deliveries, webhooks
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ContendedError, Table, UnavailableError
 from chalicelib.store.webhook_deliveries import KeptDelivery, QueuedDelivery
 from chalicelib.store.webhooks import KeptWebhook, UnknownWebhookError

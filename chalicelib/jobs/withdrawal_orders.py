@@ -26,7 +26,8 @@ from chalicelib.services.withdrawals import has_open_answer
 from chalicelib.store import contacts, outbox, people, withdrawal_orders
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey, KeysUnavailableError
-from chalicelib.store.keys import Key, person_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import DECIDED, OutboxEntry
 from chalicelib.store.receipts import UnknownReceiptError

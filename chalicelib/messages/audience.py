@@ -21,7 +21,10 @@ from chalicelib.store import confirmation_codes, outbox, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.gathered import Gathered
-from chalicelib.store.keys import Key, clinic_key, person_key, receipt_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.outbox import OutboxEntry, OutboxItem
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.receipts import read_receipt

@@ -41,7 +41,7 @@ from chalicelib.store.clinics import Clinics
 from chalicelib.store.deliveries import DeliveryBusyError, DeliveryLease, UnsentMessage
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.gathered import Gathered
-from chalicelib.store.keys import letter_key, outbox_key
+from chalicelib.store.keys.messages import letter_key, outbox_key
 from chalicelib.store.links import link_writes
 from chalicelib.store.lookup import Directory
 from chalicelib.store.outbox import OutboxItem

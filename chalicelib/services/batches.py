@@ -42,7 +42,7 @@ from chalicelib.services.staff_decisions import (
 from chalicelib.store import batches
 from chalicelib.store.batches import EnteredForm, KeptBatch
 from chalicelib.store.clinics import Published
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.people import find_all, find_people
 from chalicelib.store.personal_data import disclosures_of, reveal_contacts
 

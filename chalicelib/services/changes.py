@@ -27,7 +27,8 @@ from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.store import changes
 from chalicelib.store.changes import KEPT, MOST_RECEIPTS, READABLE, FeedItem
 from chalicelib.store.clinics import Published
-from chalicelib.store.keys import FEED_SHARDS, receipt_key
+from chalicelib.store.keys.counts import FEED_SHARDS
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.receipts import read_receipt
 
 LEAST_LIMIT, DEFAULT_LIMIT, MOST_LIMIT = MOST_RECEIPTS, 100, 500

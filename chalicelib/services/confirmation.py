@@ -33,7 +33,7 @@ from chalicelib.services import decisions
 from chalicelib.services.patient_decisions import CannotAgreeError
 from chalicelib.services.visitor import Visitor
 from chalicelib.store import confirmation_codes, outbox, people
-from chalicelib.store.keys import confirmed_key
+from chalicelib.store.keys.people import confirmed_key
 from chalicelib.store.links import OldLinkError, OpenedLink
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.personal_data import reveal

@@ -27,7 +27,7 @@ from chalicelib.services.authorized_call import (
 from chalicelib.services.subject_rights import resolve
 from chalicelib.store import outbox, people
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import reminder_key
+from chalicelib.store.keys.people import reminder_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.shown_pages import CONSENT_PAGE

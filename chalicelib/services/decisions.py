@@ -43,7 +43,8 @@ from chalicelib.store.decisions import (
     detach_contacts,
     outbox_writes_for,
 )
-from chalicelib.store.keys import Key, receipt_id_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import receipt_id_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.table import ConflictError, ContendedError

@@ -15,7 +15,8 @@ from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.look_up_limits import take_look_up
 from chalicelib.store import people
-from chalicelib.store.keys import is_possible, person_key
+from chalicelib.store.keys.key import is_possible
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.personal_data import reveal
 
 ID_LENGTH = 12

@@ -38,7 +38,7 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.services.decisions import BusyError, Prepared
-from chalicelib.store.keys import earlier_receipt_id_key, receipt_id_key, receipt_key
+from chalicelib.store.keys.receipts import earlier_receipt_id_key, receipt_id_key, receipt_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ConflictError, ContendedError

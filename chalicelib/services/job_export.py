@@ -16,7 +16,7 @@ from chalicelib.services.authorized_call import EmptyBody
 from chalicelib.services.clinic_export import ExportRow, rows_of_shard
 from chalicelib.services.job_kinds import JSON_LINES, Chunk, JobKind, Task, Work
 from chalicelib.services.lists import find_question
-from chalicelib.store.keys import SHARDS
+from chalicelib.store.keys.key import SHARDS
 
 COLUMNS = tuple(each.name for each in fields(ExportRow))
 SPREADSHEET = "spreadsheet"

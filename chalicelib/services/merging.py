@@ -36,7 +36,8 @@ from chalicelib.services import decisions
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.services.decisions import BusyError
 from chalicelib.store import people
-from chalicelib.store.keys import person_key, receipt_id_key
+from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.receipts import receipt_id_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.shown_pages import CONSENT_PAGE

@@ -17,7 +17,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store import deliveries, outbox, people, reminders
 from chalicelib.store.items import Item
-from chalicelib.store.keys import dead_letter_key, letter_key, outbox_key, reminder_key
+from chalicelib.store.keys.messages import dead_letter_key, letter_key, outbox_key
+from chalicelib.store.keys.people import reminder_key
 from chalicelib.store.outbox import OutboxItem
 
 MOST = 1000

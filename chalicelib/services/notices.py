@@ -30,7 +30,8 @@ from chalicelib.presentation.page import Page
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.draft_preview import draft_page
 from chalicelib.store import consent_counts, publishing
-from chalicelib.store.keys import clinic_key, consent_count_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.counts import consent_count_key
 from chalicelib.store.publishing import Drafts
 from chalicelib.store.writes import Write
 

@@ -24,7 +24,7 @@ from chalicelib.services.authorized_call import (
 )
 from chalicelib.services.subject_rights import resolve as resolve_people
 from chalicelib.store import outbox, people, publications
-from chalicelib.store.keys import person_key
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.publications import (
     KeptPublication,

@@ -13,7 +13,7 @@ from chalicelib.domain.staff import StaffMember, StaffSession, digest, new_secre
 from chalicelib.portal import Portal
 from chalicelib.store import audit, staff
 from chalicelib.store.clinics import Published
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys.clinics import clinic_key
 from chalicelib.store.table import ConflictError
 
 MAX_SECRET = 100

@@ -28,7 +28,8 @@ from chalicelib.services.worklist_rows import (
     who_they_are,
 )
 from chalicelib.store import consent_counts, outbox, people
-from chalicelib.store.keys import Key, reminder_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import reminder_key
 from chalicelib.store.outbox import OutboxEntry
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import Put

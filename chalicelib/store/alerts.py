@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from chalicelib.domain.instants import Instant, moment
-from chalicelib.store.keys import ALERT, alert_key
+from chalicelib.store.keys.webhooks import ALERT, alert_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from chalicelib.domain.instants import Instant
 from chalicelib.store.items import Item
-from chalicelib.store.keys import audit_key, audit_partitions
+from chalicelib.store.keys.audit import audit_key, audit_partitions
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chalicelib.receipts.audit_seals import HASH_BYTES
 from chalicelib.store.items import Item
-from chalicelib.store.keys import audit_seal_key, sealed_lines_key, sealing_key
+from chalicelib.store.keys.audit import audit_seal_key, sealed_lines_key, sealing_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 

@@ -18,7 +18,8 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, batch_form_key, batch_key
+from chalicelib.store.keys.jobs import batch_form_key, batch_key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import AddCounts, Put, RaiseNumber, SetBody, Write
 

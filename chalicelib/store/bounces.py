@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    Key,
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import (
     earlier_undeliverable_key,
     listed_undeliverable_key,
     undeliverable_key,

@@ -24,7 +24,7 @@ from chalicelib.domain.receipts import Receipt, repeats_another
 from chalicelib.domain.time_to_confirm import Waited
 from chalicelib.store import compact
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
+from chalicelib.store.keys.counts import (
     FEED_SHARDS,
     feed_complete_key,
     feed_counted_key,

@@ -24,7 +24,7 @@ from chalicelib.domain.notice_versions import PublishedVersion, entry_at, histor
 from chalicelib.notices.document import read_clinic
 from chalicelib.store.encryption import ClinicKey, KeyService
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
+from chalicelib.store.keys.clinics import (
     clinic_key,
     code_key,
     full_notice_key,

@@ -17,7 +17,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import open_claims_key, outbox_key, person_key
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.people import open_claims_key, person_key
 from chalicelib.store.outbox import decrypt_contacts, encrypt_contacts
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.rate_limits import RateLimits

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from chalicelib.domain.instants import Instant
 from chalicelib.notices.impact import ConsentCount
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, consent_count_key, count_request_key
+from chalicelib.store.keys.counts import consent_count_key, count_request_key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, Replace
 

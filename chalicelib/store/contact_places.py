@@ -15,7 +15,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.contacts import ContactPeople, pointer
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, contact_key, person_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key, person_key
 from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import NOT_DUE, Kept, MoveEntry, NextNumber, Put, SetKept, Write
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, contact_key, open_orders_key, person_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key, open_orders_key, person_key
 from chalicelib.store.people import kept_in, read_person
 from chalicelib.store.table import BATCH, DamagedError, Table
 from chalicelib.store.writes import Kept

@@ -16,12 +16,8 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import contact_places, pages, people
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import (
-    person_key,
-    personal_data_key,
-    receipt_id_key,
-    receipt_key,
-)
+from chalicelib.store.keys.people import person_key, personal_data_key
+from chalicelib.store.keys.receipts import receipt_id_key, receipt_key
 from chalicelib.store.lookup import Identification, Lookup
 from chalicelib.store.outbox import (
     OTHERS,

@@ -20,7 +20,8 @@ from chalicelib.domain.errors import ConcurrentWriteError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.message_outcomes import FINAL, Outcome, Reason
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, delivery_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import delivery_key
 from chalicelib.store.outbox import DECIDED, OutboxItem
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, SetBody

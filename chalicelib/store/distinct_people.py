@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 
 from chalicelib.domain.instants import Instant
-from chalicelib.store.keys import distinct_key
+from chalicelib.store.keys.people import distinct_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Replace
 

@@ -19,22 +19,25 @@ from chalicelib.store.bounces import UNDELIVERABLE
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    Key,
-    contact_key,
-    counted_key,
+from chalicelib.store.keys.key import Key, shards_from
+from chalicelib.store.keys.messages import (
     dead_letter_key,
-    earlier_receipt_id_key,
-    erased_key,
     letter_key,
     listed_undeliverable_key,
-    open_claims_key,
     outbox_key,
-    person_key,
-    receipt_id_key,
-    shards_from,
-    subject_pk,
     undeliverable_key,
+)
+from chalicelib.store.keys.people import (
+    contact_key,
+    erased_key,
+    open_claims_key,
+    person_key,
+    subject_pk,
+)
+from chalicelib.store.keys.receipts import (
+    counted_key,
+    earlier_receipt_id_key,
+    receipt_id_key,
     unsigned_key,
 )
 from chalicelib.store.outbox import OutboxItem

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from chalicelib.store.keys import Key, due_shard
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import due_shard
 from chalicelib.store.writes import (
     AddCounts,
     Count,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import Table
 
 FRESH_SECONDS = 5.0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 
 
 class Item:

@@ -13,7 +13,8 @@ from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import outbox
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import outbox_key, reminder_key
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.people import reminder_key
 from chalicelib.store.outbox import LINK_REQUEST, OutboxEntry, OutboxItem
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, Write

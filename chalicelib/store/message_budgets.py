@@ -19,7 +19,8 @@ from chalicelib.domain.message_budgets import (
     seconds_until_morning,
 )
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, budget_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import budget_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Count
 

@@ -28,14 +28,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.gathered import Gathered
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    SHARDS,
-    Key,
-    dead_letter_key,
-    letter_key,
-    outbox_key,
-    shards_from,
-)
+from chalicelib.store.keys.key import SHARDS, Key, shards_from
+from chalicelib.store.keys.messages import dead_letter_key, letter_key, outbox_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import Delete, Put, Replace, SetBody, Write
 

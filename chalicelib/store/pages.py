@@ -17,7 +17,8 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import timeline
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, answers_page_key, late_answers_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import answers_page_key, late_answers_key
 from chalicelib.store.table import Table
 from chalicelib.store.timeline import Page, PageStart, Times
 from chalicelib.store.writes import Put, SetEntry, Write

@@ -12,7 +12,8 @@ from typing import Any
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import compact
 from chalicelib.store.items import Item
-from chalicelib.store.keys import SHARDS, confirmed_key, is_possible, person_key
+from chalicelib.store.keys.key import SHARDS, is_possible
+from chalicelib.store.keys.people import confirmed_key, person_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Kept
 

@@ -11,7 +11,8 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store import people
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, person_key, personal_data_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import person_key, personal_data_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put
 

@@ -15,7 +15,8 @@ from chalicelib.domain.errors import ConcurrentWriteError, NotFoundError
 from chalicelib.domain.publications import Publication, dump_places, load_places
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, publication_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import publication_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, SetBody
 

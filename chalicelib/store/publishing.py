@@ -27,8 +27,7 @@ from chalicelib.notices.workflow import Draft, Person, PublishError, ReviewError
 from chalicelib.presentation.i18n import format_date
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    Key,
+from chalicelib.store.keys.clinics import (
     clinic_key,
     code_key,
     draft_key,
@@ -36,6 +35,7 @@ from chalicelib.store.keys import (
     listed_clinic_key,
     notice_key,
 )
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, Replace, SetBody, Write
 

@@ -14,7 +14,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from chalicelib.store.items import Item
-from chalicelib.store.keys import DUE_INDEX, due_shard
+from chalicelib.store.keys.people import DUE_INDEX, due_shard
 
 
 class Queries:

@@ -22,9 +22,9 @@ from chalicelib.domain.stored_answers import read_answers, stored_answers
 from chalicelib.domain.subjects import Subject, with_restriction
 from chalicelib.store import compact, pages, timeline
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import (
     RECEIPT_POINTER,
-    Key,
     earlier_receipt_id_key,
     receipt_id_key,
     receipt_key,

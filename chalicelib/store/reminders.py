@@ -11,7 +11,7 @@ from chalicelib.domain.subjects import Subject
 from chalicelib.store.clinics import Published
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import reminder_key
+from chalicelib.store.keys.people import reminder_key
 from chalicelib.store.outbox import OutboxEntry, new_item
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put

@@ -14,7 +14,7 @@ from chalicelib.domain.scans import KeptScan, Scan
 from chalicelib.domain.subjects import Subject
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys import scan_key
+from chalicelib.store.keys.people import scan_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Delete, Put
 

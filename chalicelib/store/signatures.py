@@ -8,7 +8,9 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.receipts import Receipt
 from chalicelib.receipts import jws
 from chalicelib.store.items import Item
-from chalicelib.store.keys import SHARDS, jwk_key, signature_key, unsigned_key
+from chalicelib.store.keys.clinics import jwk_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.receipts import signature_key, unsigned_key
 from chalicelib.store.outbox import unsigned_write
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Delete, Put

@@ -16,8 +16,7 @@ from chalicelib.domain.staff import (
     digest,
 )
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    Key,
+from chalicelib.store.keys.access import (
     account_key,
     invitation_key,
     listed_session_key,
@@ -25,6 +24,7 @@ from chalicelib.store.keys import (
     session_key,
     staff_member_key,
 )
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, SetBody, Write
 

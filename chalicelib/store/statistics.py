@@ -27,12 +27,10 @@ from chalicelib.domain.time_to_confirm import Waited
 from chalicelib.store import changes
 from chalicelib.store.changes import FeedItem
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
+from chalicelib.store.keys.counts import (
     FEED_SHARDS,
-    Key,
     about_tally,
     count_key,
-    counted_key,
     counted_since_key,
     day_of_counts,
     earlier_count_key,
@@ -42,6 +40,8 @@ from chalicelib.store.keys import (
     source_of_counts,
     tally_key,
 )
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import counted_key
 from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import AddCounts, Put, SetNumber
 

@@ -21,7 +21,8 @@ from chalicelib.domain.errors import ConcurrentWriteError, PortalError, ServiceU
 from chalicelib.store.aws import make_session
 from chalicelib.store.expressions import item_key, operation
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, is_possible, part_of_proof, written_once
+from chalicelib.store.keys.key import Key, is_possible
+from chalicelib.store.keys.proof import part_of_proof, written_once
 from chalicelib.store.writes import Delete, Put, Replace, Write
 
 if TYPE_CHECKING:

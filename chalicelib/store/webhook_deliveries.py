@@ -17,9 +17,9 @@ from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.webhooks import LEASE, WebhookDelivery
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.webhooks import (
     QUEUED,
-    Key,
     unacknowledged_key,
     webhook_delivery_key,
     webhook_queue_key,

@@ -13,13 +13,9 @@ from chalicelib.domain.instants import Instant
 from chalicelib.domain.webhooks import Webhook, WebhookHealth
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import (
-    Key,
-    clinic_key,
-    listed_webhook_key,
-    webhook_health_key,
-    webhook_key,
-)
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.webhooks import listed_webhook_key, webhook_health_key, webhook_key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import AddCounts, Put, Replace, SetBody
 

@@ -24,7 +24,8 @@ from chalicelib.receipts.sd_jwt import without_free_text
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key, open_orders_key, order_key, shards_from
+from chalicelib.store.keys.key import Key, shards_from
+from chalicelib.store.keys.people import open_orders_key, order_key
 from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import Delete, Put, RemoveEntry, Replace, SetBody, SetEntry, Write
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.withdrawal_reasons import ASKED_FOR, WithdrawalReason
-from chalicelib.store.keys import reason_count_key, reason_mark_key
+from chalicelib.store.keys.counts import reason_count_key, reason_mark_key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import AddCounts, Put
 

@@ -14,7 +14,8 @@ from chalicelib.domain.contacts import ContactKind
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import contacts, people
-from chalicelib.store.keys import listed_undeliverable_key, person_key, removal_request_key
+from chalicelib.store.keys.messages import listed_undeliverable_key
+from chalicelib.store.keys.people import person_key, removal_request_key
 from chalicelib.store.table import Table
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.store.writes import Put

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chalicelib.store import signatures
 from chalicelib.store.encryption import Kms
 from chalicelib.store.items import Item
-from chalicelib.store.keys import wrapped_signing_key
+from chalicelib.store.keys.clinics import wrapped_signing_key
 from chalicelib.store.signer import (
     KEY_KNOWN_FOR,
     Publish,

@@ -7,7 +7,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 
 if TYPE_CHECKING:
     from chalicelib.domain.rate_limits import RateLimit

@@ -11,7 +11,7 @@ from chalice.app import Request, Response
 from chalicelib.domain.languages import LANGUAGES
 from chalicelib.portal import get_portal
 from chalicelib.store import signatures
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.web.requests import base_url
 from chalicelib.web.responses import compact_json, document
 

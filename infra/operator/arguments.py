@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import TypeAlias
 
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys.clinics import clinic_key
 from chalicelib.store.table import Table
 from infra.operator.cli.errors import CommandError
 

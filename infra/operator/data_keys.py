@@ -20,7 +20,9 @@ from chalicelib.portal import Portal, get_portal
 from chalicelib.store import outbox, people, publications, sign_in_providers, webhooks
 from chalicelib.store.clinics import UnknownClinicError, WrappedKey, keep_data_key, wrapped_keys
 from chalicelib.store.encryption import KEY_ID_BYTES, ClinicKey, encrypted_under
-from chalicelib.store.keys import Key, clinic_key, personal_data_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import personal_data_key
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import SetBlob
 from infra.operator.arguments import (

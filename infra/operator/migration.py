@@ -25,7 +25,9 @@ from chalicelib.portal import get_portal
 from chalicelib.store import contact_places, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.items import Item
-from chalicelib.store.keys import migration_key, receipt_id_key, subject_pk
+from chalicelib.store.keys.jobs import migration_key
+from chalicelib.store.keys.people import subject_pk
+from chalicelib.store.keys.receipts import receipt_id_key
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.table import BATCH, ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put

@@ -23,7 +23,8 @@ from chalicelib.receipts.document import read_document
 from chalicelib.receipts.errors import BrokenChainError, UnprovenError
 from chalicelib.settings import BY_WRAPPED_KEY, SettingsError
 from chalicelib.store import people, signatures
-from chalicelib.store.keys import subject_pk, wrapped_signing_key
+from chalicelib.store.keys.clinics import wrapped_signing_key
+from chalicelib.store.keys.people import subject_pk
 from chalicelib.store.receipts import read_receipt
 from chalicelib.store.signer import (
     SigningUnavailableError,

@@ -8,8 +8,8 @@ import rfc8785
 
 from chalicelib.domain.decisions import Decision, decide, receipt_id
 from chalicelib.domain.receipts import REFERENCE_DIGITS, Receipt, read_reference, reference
-from chalicelib.store import keys
 from chalicelib.store.encryption import ClinicKey
+from chalicelib.store.keys import receipts as receipt_keys
 from tests.factories import EMAIL_NEWS, IN_FORCE, MORNING, NOON, SMS_NEWS, a_decision, a_subject
 
 FIELDS = {
@@ -151,7 +151,7 @@ def test_a_reference_says_the_beginning_of_an_id_in_symbols_nobody_confuses() ->
         name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
         assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", reference(name))
         assert read_reference(reference(name)) == name[:REFERENCE_DIGITS]
-    assert keys.REFERENCE_DIGITS == REFERENCE_DIGITS
+    assert receipt_keys.REFERENCE_DIGITS == REFERENCE_DIGITS
 
 
 @pytest.mark.parametrize("typed", ["k7f3-92d2", "K7F392D2", " k7 f3 92 d2 ", "K7-F3-92-D2"])

@@ -18,7 +18,7 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.errors import UnprovenError
 from chalicelib.store import outbox, signatures
 from chalicelib.store.changes import SubjectEvent, read_part
-from chalicelib.store.keys import FEED_SHARDS
+from chalicelib.store.keys.counts import FEED_SHARDS
 from chalicelib.store.people import iter_items, load_person
 from chalicelib.store.statistics import counts
 from tests.faults.walk import CLINICS, Stopped, Walk

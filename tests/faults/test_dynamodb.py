@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import (
     NOT_DUE,

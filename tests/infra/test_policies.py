@@ -5,13 +5,17 @@ portal to them.
 import inspect
 import itertools
 import json
+import pkgutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from chalicelib.store import keys
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import DUE_INDEX
+from chalicelib.store.keys.proof import written_once
 from chalicelib.store.wrapped_signer import CONTEXT
 from infra.local.template import template
 from tests.policies import (
@@ -196,8 +200,15 @@ ACTIONS = {"dynamodb:PutItem": PUT, "dynamodb:UpdateItem": CHANGE, "dynamodb:Del
 
 def makers() -> dict[str, Callable[..., Key]]:
     """Give everything that makes a key of the table, by name."""
-    found = inspect.getmembers(keys, inspect.isfunction)
-    return {name: make for name, make in found if inspect.signature(make).return_annotation is Key}
+    found: dict[str, Callable[..., Key]] = {}
+    for room in pkgutil.iter_modules(keys.__path__, f"{keys.__name__}."):
+        functions = inspect.getmembers(import_module(room.name), inspect.isfunction)
+        found |= {
+            name: make
+            for name, make in functions
+            if inspect.signature(make).return_annotation is Key
+        }
+    return found
 
 
 def an_item(maker: str) -> Key:
@@ -312,7 +323,7 @@ def test_no_function_may_change_or_delete_a_line_of_the_audit_or_a_seal(
         for attributes in ({"body"}, {"blob"}, {"ttl"}, set()):
             attributes_named = frozenset({"pk", "sk", *attributes})
             assert not allowed(function, TableRequest(action, an_item(maker), attributes_named))
-    assert keys.written_once(an_item(maker))
+    assert written_once(an_item(maker))
 
 
 def actions(function: str) -> list[str]:
@@ -357,8 +368,8 @@ def test_the_index_of_due_times_is_read_by_the_hourly_round_alone(function: str)
     clinics.
     """
     [index] = template()["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == keys.DUE_INDEX
-    assert may_query_index(function, keys.DUE_INDEX) == (function == ROUND)
+    assert index["IndexName"] == DUE_INDEX
+    assert may_query_index(function, DUE_INDEX) == (function == ROUND)
     assert not may_query_index(function, "another")
 
 

@@ -9,7 +9,7 @@ import yaml
 from chalicelib.domain.message_budgets import Budgets
 from chalicelib.domain.rate_limits import CLINIC_POSTS_PER_SECOND
 from chalicelib.settings import BUDGETS, BY_KMS, BY_WRAPPED_KEY, LETTERS_PER_ROUND
-from chalicelib.store.keys import QUEUED
+from chalicelib.store.keys.webhooks import QUEUED
 from infra.local.template import TEMPLATE as TEMPLATE_FILE
 from infra.local.template import template
 from infra.operator.deploy import PARAMETERS

@@ -13,7 +13,8 @@ from chalicelib.receipts.audit_seals import TYPE, seal_hash, verify_seal
 from chalicelib.receipts.errors import NotAReceiptError, UnprovenError
 from chalicelib.services.audit_seals import verify_days
 from chalicelib.store import audit, audit_seals, signatures
-from chalicelib.store.keys import Key, audit_seal_key, sealing_key
+from chalicelib.store.keys.audit import audit_seal_key, sealing_key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import WrittenOnceError
 from chalicelib.store.writes import Put, Replace
 from tests.cast import RIGA, TBILISI

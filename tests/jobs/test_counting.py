@@ -10,17 +10,12 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import changes, erasures
-from chalicelib.store.keys import (
-    FEED_SHARDS,
-    Key,
-    audit_key,
-    feed_counted_key,
-    notice_key,
-    person_key,
-    receipt_id_key,
-    receipt_key,
-    signature_key,
-)
+from chalicelib.store.keys.audit import audit_key
+from chalicelib.store.keys.clinics import notice_key
+from chalicelib.store.keys.counts import FEED_SHARDS, feed_counted_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.receipts import receipt_id_key, receipt_key, signature_key
 from chalicelib.store.statistics import counts
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS, a_decision

@@ -20,7 +20,8 @@ from chalicelib.store import consent_counts, people
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.items import Item
-from chalicelib.store.keys import SHARDS, person_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import NOT_DUE, Replace, SetDue
 from infra.operator import publish

@@ -16,14 +16,10 @@ from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import changes, outbox
 from chalicelib.store.changes import FeedItem, SubjectEvent, complete_until, read_part
-from chalicelib.store.keys import (
-    FEED_SHARDS,
-    clinic_key,
-    feed_key,
-    feed_shard,
-    receipt_key,
-    webhook_key,
-)
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.counts import FEED_SHARDS, feed_key, feed_shard
+from chalicelib.store.keys.receipts import receipt_key
+from chalicelib.store.keys.webhooks import webhook_key
 from chalicelib.store.statistics import counts
 from chalicelib.store.withdrawal_orders import MANY
 from chalicelib.store.writes import AddCounts

@@ -21,7 +21,9 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people, reminders
-from chalicelib.store.keys import SHARDS, letter_key, person_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.messages import letter_key
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.writes import Replace
 from infra.operator import publish
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, RIGA, TBILISI, publish_edition

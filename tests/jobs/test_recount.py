@@ -14,15 +14,10 @@ from chalicelib.portal import Portal
 from chalicelib.receipts import jws
 from chalicelib.services import decisions
 from chalicelib.store import outbox
-from chalicelib.store.keys import (
-    SHARDS,
-    count_key,
-    counted_key,
-    earlier_count_key,
-    outbox_key,
-    receipt_key,
-    unsigned_key,
-)
+from chalicelib.store.keys.counts import count_key, earlier_count_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.receipts import counted_key, receipt_key, unsigned_key
 from chalicelib.store.signer import (
     SigningKey,
     SigningUnavailableError,

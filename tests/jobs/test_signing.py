@@ -16,7 +16,9 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.chain import verify_chain
 from chalicelib.services import decisions
 from chalicelib.store import outbox, signatures
-from chalicelib.store.keys import Key, outbox_key, receipt_key, signature_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.receipts import receipt_key, signature_key
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.signer import SigningKey
 from chalicelib.store.statistics import counts

@@ -26,7 +26,8 @@ from chalicelib.store import webhooks as recipients
 from chalicelib.store.aws import AwsClients
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import Kms
-from chalicelib.store.keys import clinic_key, unacknowledged_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.webhooks import unacknowledged_key
 from chalicelib.store.shown_pages import ShownPages
 from chalicelib.store.table import Table, UnavailableError
 from chalicelib.store.webhook_deliveries import KeptDelivery

@@ -18,7 +18,7 @@ from chalicelib.services.decisions import BusyError
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.withdrawal_orders import MANY, MOST_OPEN
 from tests.cast import ANNA, ANNA_PHONE, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NOON, SMS_NEWS, a_decision, on_paper

@@ -17,7 +17,7 @@ from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.settings import LETTERS_PER_ROUND
 from chalicelib.store import bounces, deliveries, outbox
-from chalicelib.store.keys import letter_key, outbox_key
+from chalicelib.store.keys.messages import letter_key, outbox_key
 from chalicelib.store.outbox import OutboxItem
 from chalicelib.store.table import Table
 from infra.local.post_office import Message, PostOffice

@@ -10,7 +10,7 @@ from chalicelib.portal import Portal
 from chalicelib.services import confirmation, decisions
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import confirmation_codes, outbox
-from chalicelib.store.keys import open_claims_key
+from chalicelib.store.keys.people import open_claims_key
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision
 from tests.messages.outgoing import BASE, Sorting, in_time

@@ -19,7 +19,8 @@ from chalicelib.services.message_history import explain
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import message_budgets, outbox
 from chalicelib.store.encryption import KeysUnavailableError
-from chalicelib.store.keys import SHARDS, letter_key, shards_from
+from chalicelib.store.keys.key import SHARDS, shards_from
+from chalicelib.store.keys.messages import letter_key
 from chalicelib.store.outbox import OutboxEntry, OutboxItem
 from infra.operator.messages import retry
 from tests.cast import ANNA, RIGA, TBILISI

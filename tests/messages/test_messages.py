@@ -26,13 +26,9 @@ from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, deliveries, link_requests, outbox, withdrawal_orders
 from chalicelib.store import people as roll
 from chalicelib.store.bounces import mark_undeliverable
-from chalicelib.store.keys import (
-    Key,
-    earlier_undeliverable_key,
-    outbox_key,
-    person_key,
-    undeliverable_key,
-)
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import earlier_undeliverable_key, outbox_key, undeliverable_key
+from chalicelib.store.keys.people import person_key
 from chalicelib.store.links import open_link
 from chalicelib.store.outbox import MAX_TRIES, OutboxEntry
 from chalicelib.store.withdrawal_orders import MANY

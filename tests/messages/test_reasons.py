@@ -24,7 +24,8 @@ from chalicelib.services.contact_changes import Change, rectify
 from chalicelib.services.message_history import WaitingItem, explain
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import deliveries, erasures, link_requests, outbox
-from chalicelib.store.keys import confirmed_key, outbox_key, subject_pk
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.people import confirmed_key, subject_pk
 from chalicelib.store.writes import Put
 from tests.cast import ANNA, ANNA_PHONE, RIGA
 from tests.factories import EMAIL_NEWS, MORNING, NOON, SMS_NEWS, a_decision, on_paper

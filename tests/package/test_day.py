@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from chalicelib.receipts.document import canonical_receipt
-from chalicelib.store.keys import receipt_key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.outbox import unsigned_write
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table

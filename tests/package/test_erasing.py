@@ -7,7 +7,9 @@ import pytest
 
 from chalicelib.jobs.publication_walk import walks
 from chalicelib.store import erasures
-from chalicelib.store.keys import bookmark_key, listed_clinic_key, subject_pk
+from chalicelib.store.keys.clinics import listed_clinic_key
+from chalicelib.store.keys.jobs import bookmark_key
+from chalicelib.store.keys.people import subject_pk
 from chalicelib.store.table import Table
 from infra.local.aws import REGION
 from infra.local.run import STACK

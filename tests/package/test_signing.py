@@ -18,7 +18,7 @@ from chalicelib.receipts import jws
 from chalicelib.receipts.printed_code import printed_code
 from chalicelib.settings import BY_KMS, BY_WRAPPED_KEY
 from chalicelib.store import outbox
-from chalicelib.store.keys import receipt_key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.signer import public_jwk
 from chalicelib.store.statistics import counts
 from chalicelib.store.table import Table

@@ -26,7 +26,8 @@ from chalicelib.domain.notice_versions import PublishedVersion, entry_at, notice
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.store import pages, timeline
-from chalicelib.store.keys import Key, answers_page_key, late_answers_key, receipt_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.receipts import answers_page_key, late_answers_key, receipt_key
 from chalicelib.store.receipts import Receipts, receipt_values
 from chalicelib.store.writes import Put, SetEntry, Write
 from tests.factories import EMAIL_NEWS, SMS_NEWS, a_decision, a_subject, summaries_earlier

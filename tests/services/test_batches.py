@@ -26,7 +26,7 @@ from chalicelib.services.staff_decisions import RecordedReceipt, StaffDecision
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import audit
 from chalicelib.store.batches import UnknownBatchError, form_writes
-from chalicelib.store.keys import batch_form_key, batch_key
+from chalicelib.store.keys.jobs import batch_form_key, batch_key
 from chalicelib.store.writes import AddCounts
 from tests.cast import ANNA, RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, EVENING, LATER, MORNING, NEXT_DAY, SMS_NEWS

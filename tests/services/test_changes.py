@@ -15,7 +15,7 @@ from chalicelib.services import decisions
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.changes import ChangesPage, read_changes
 from chalicelib.store.changes import KEPT, READABLE
-from chalicelib.store.keys import feed_key, feed_shard
+from chalicelib.store.keys.counts import feed_key, feed_shard
 from infra.build.bundle import ROOT
 from infra.operator import publish
 from tests.cast import ANNA, GIORGI, RIGA, TBILISI, publish_edition

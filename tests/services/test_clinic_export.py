@@ -9,12 +9,8 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.clinic_export import ExportRow, export_page, rows_of_shard
-from chalicelib.store.keys import (
-    SHARDS,
-    contact_key,
-    person_key,
-    personal_data_key,
-)
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.people import contact_key, person_key, personal_data_key
 from chalicelib.store.lookup import fresh_subject
 from chalicelib.store.people import dump_person
 from chalicelib.store.writes import Put, Write

@@ -12,7 +12,7 @@ from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall, EmptyBody
 from chalicelib.services.counters import Counters, Period, Share, read_counters, steps_of
 from chalicelib.store import withdrawal_reasons
-from chalicelib.store.keys import counted_since_key, tally_key
+from chalicelib.store.keys.counts import counted_since_key, tally_key
 from chalicelib.store.writes import AddCounts, Put
 from tests.cast import RIGA
 from tests.factories import EMAIL_NEWS, NOON, SMS_NEWS

@@ -19,12 +19,8 @@ from chalicelib.receipts.sd_jwt import disclosed_texts
 from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase
 from chalicelib.store import erasures, outbox, people
-from chalicelib.store.keys import (
-    contact_key,
-    earlier_receipt_id_key,
-    receipt_id_key,
-    subject_pk,
-)
+from chalicelib.store.keys.people import contact_key, subject_pk
+from chalicelib.store.keys.receipts import earlier_receipt_id_key, receipt_id_key
 from chalicelib.store.personal_data import all_kept_disclosures
 from chalicelib.store.statistics import counts
 from chalicelib.store.writes import Put

@@ -18,7 +18,7 @@ from chalicelib.services.passkeys import (
     RelyingParty,
     StaleChallengeError,
 )
-from chalicelib.store.keys import portal_key_key
+from chalicelib.store.keys.clinics import portal_key_key
 from chalicelib.store.writes import Delete
 from tests.authenticator import PRESENT, Authenticator, with_counter
 from tests.cast import RIGA

@@ -25,7 +25,8 @@ from chalicelib.services.person_record import (
 )
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store.bounces import mark_undeliverable
-from chalicelib.store.keys import person_key, receipt_key
+from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.receipts import receipt_key
 from chalicelib.store.people import dump_person
 from chalicelib.store.receipts import receipt_values
 from chalicelib.store.writes import Put, Replace

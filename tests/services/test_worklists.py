@@ -30,7 +30,10 @@ from chalicelib.services.worklist_rows import (
 from chalicelib.services.worklist_tasks import GivenUp
 from chalicelib.services.worklists import WORKLISTS, DeedForm, lists_for
 from chalicelib.store import audit, bounces, outbox, people
-from chalicelib.store.keys import SHARDS, outbox_key, person_key, unacknowledged_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.webhooks import unacknowledged_key
 from infra.operator import publish
 from tests.cast import ANNA, ANNA_PHONE, CLINICS, GIORGI, RIGA, TBILISI, publish_edition
 from tests.factories import EMAIL_NEWS, EVENING, MORNING, NEXT_DAY, a_decision, on_paper

@@ -11,7 +11,7 @@ from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.subjects import Subject
 from chalicelib.portal import Portal
 from chalicelib.store import changes
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.lookup import Identification, fresh_subject
 from chalicelib.store.statistics import counted_write
 from chalicelib.store.table import ConflictError, Table

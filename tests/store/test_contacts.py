@@ -18,7 +18,8 @@ from chalicelib.services import decisions, withdrawals
 from chalicelib.services.subject_rights import erase, restrict
 from chalicelib.store import contact_places, erasures
 from chalicelib.store import people as roll
-from chalicelib.store.keys import Key, contact_key, person_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key, person_key
 from chalicelib.store.writes import Kept, Write
 from infra.operator.migration import Progress, migrate
 from tests.cast import ANNA, ANNA_PHONE, GIORGI, RIGA

@@ -13,7 +13,8 @@ from chalicelib.services import decisions
 from chalicelib.store import confirmation_codes, link_requests, outbox
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import encrypted_under
-from chalicelib.store.keys import clinic_key, outbox_key
+from chalicelib.store.keys.clinics import clinic_key
+from chalicelib.store.keys.messages import outbox_key
 from chalicelib.store.personal_data import reveal
 from chalicelib.store.table import ConflictError
 from chalicelib.store.writes import Delete, SetBlob

@@ -8,7 +8,7 @@ import pytest
 from chalicelib.domain.rate_limits import RateLimit
 from chalicelib.portal import Portal
 from chalicelib.store.items import Item
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import (
     AddCounts,

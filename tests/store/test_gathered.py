@@ -2,7 +2,7 @@
 
 from chalicelib.portal import Portal
 from chalicelib.store.gathered import FRESH_SECONDS, Gathered
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys.clinics import clinic_key
 from chalicelib.store.writes import Put
 from tests.cast import RIGA, TBILISI
 

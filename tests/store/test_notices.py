@@ -17,7 +17,7 @@ from chalicelib.services import decisions
 from chalicelib.services.decisions import NoticeChangedError
 from chalicelib.store import publishing
 from chalicelib.store.clinics import Clinics, UnknownVersionError
-from chalicelib.store.keys import clinic_key, draft_key, notice_key
+from chalicelib.store.keys.clinics import clinic_key, draft_key, notice_key
 from chalicelib.store.people import iter_people
 from chalicelib.store.publishing import DraftChangedError, Drafts, UnknownDraftError
 from chalicelib.store.writes import SetBody

@@ -9,7 +9,7 @@ from chalicelib.domain.receipts import Receipt, read_reference, reference
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.services.receipt_copies import find_receipt, find_receipts
-from chalicelib.store.keys import earlier_receipt_id_key, receipt_id_key
+from chalicelib.store.keys.receipts import earlier_receipt_id_key, receipt_id_key
 from chalicelib.store.receipts import UnknownReceiptError
 from chalicelib.store.writes import Delete, Put
 from infra.operator.migration import Progress, migrate

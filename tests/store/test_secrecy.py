@@ -13,7 +13,8 @@ from chalicelib.domain.api_keys import SCOPES, BearerKey, digest
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
 from chalicelib.store import compact
-from chalicelib.store.keys import Key, personal_data_key, subject_pk
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import personal_data_key, subject_pk
 from chalicelib.store.writes import Count, SetNumber, Write
 from infra.operator import keys
 from infra.operator.cli.errors import CommandError

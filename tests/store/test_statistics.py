@@ -8,7 +8,7 @@ from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.portal import Portal
 from chalicelib.services import decisions
 from chalicelib.store import statistics
-from chalicelib.store.keys import count_key, counted_since_key, earlier_count_key, tally_key
+from chalicelib.store.keys.counts import count_key, counted_since_key, earlier_count_key, tally_key
 from chalicelib.store.writes import AddCounts, Put
 from tests.cast import RIGA, TBILISI
 from tests.factories import EMAIL_NEWS, NOON, a_decision

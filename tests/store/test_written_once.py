@@ -9,8 +9,26 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.rate_limits import CONTACT
-from chalicelib.store import keys
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.audit import audit_key
+from chalicelib.store.keys.clinics import (
+    clinic_key,
+    draft_key,
+    full_notice_key,
+    jwk_key,
+    notice_key,
+    shown_page_key,
+)
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.messages import outbox_key
+from chalicelib.store.keys.people import contact_key, open_claims_key, person_key, personal_data_key
+from chalicelib.store.keys.proof import part_of_proof, written_once
+from chalicelib.store.keys.receipts import (
+    answers_page_key,
+    earlier_receipt_id_key,
+    receipt_id_key,
+    receipt_key,
+    signature_key,
+)
 from chalicelib.store.table import Table, WrittenOnceError
 from chalicelib.store.writes import (
     AddCounts,
@@ -36,27 +54,27 @@ FILTERS = 5
 
 CLINIC, ID, AT = "riga-aesthetics", "0" * 32, "2026-11-29T09:00:00.000Z"
 PROOF = [
-    keys.receipt_key(CLINIC, ID, 1),
-    keys.signature_key(CLINIC, ID, 1),
-    keys.receipt_id_key(CLINIC, ID),
-    keys.earlier_receipt_id_key(CLINIC, ID),
+    receipt_key(CLINIC, ID, 1),
+    signature_key(CLINIC, ID, 1),
+    receipt_id_key(CLINIC, ID),
+    earlier_receipt_id_key(CLINIC, ID),
 ]
 ONCE = [
     *PROOF,
-    keys.audit_key(CLINIC, AT, "0" * 16),
-    keys.notice_key(CLINIC, "1.0"),
-    keys.full_notice_key(CLINIC, "1.0", "lv"),
-    keys.shown_page_key(CLINIC, "ab" * 32),
-    keys.jwk_key("kid"),
+    audit_key(CLINIC, AT, "0" * 16),
+    notice_key(CLINIC, "1.0"),
+    full_notice_key(CLINIC, "1.0", "lv"),
+    shown_page_key(CLINIC, "ab" * 32),
+    jwk_key("kid"),
 ]
 OFTEN = [
-    keys.clinic_key(CLINIC),
-    keys.draft_key(CLINIC, "1.0"),
-    keys.person_key(CLINIC, ID),
-    keys.personal_data_key(CLINIC, ID, "name#1"),
-    keys.answers_page_key(CLINIC, ID, 1),
-    keys.contact_key(CLINIC, ID),
-    keys.open_claims_key(CLINIC, ID),
+    clinic_key(CLINIC),
+    draft_key(CLINIC, "1.0"),
+    person_key(CLINIC, ID),
+    personal_data_key(CLINIC, ID, "name#1"),
+    answers_page_key(CLINIC, ID, 1),
+    contact_key(CLINIC, ID),
+    open_claims_key(CLINIC, ID),
 ]
 
 
@@ -94,7 +112,7 @@ def test_what_is_written_once_is_changed_by_no_write_of_the_portal(key: Key) -> 
     """
     for write in harm(key):
         with pytest.raises(WrittenOnceError):
-            a_table().write([Put(keys.outbox_key(CLINIC, ID), {}), write])
+            a_table().write([Put(outbox_key(CLINIC, ID), {}), write])
     with pytest.raises(WrittenOnceError):
         a_table().put(Put(key, {"body": "{}"}))
 
@@ -102,8 +120,8 @@ def test_what_is_written_once_is_changed_by_no_write_of_the_portal(key: Key) -> 
 @pytest.mark.parametrize("key", ONCE)
 def test_only_a_persons_proof_goes_and_only_where_it_is_said_to_be_over(key: Key) -> None:
     """The audit and the texts stay, whoever asks for what."""
-    assert keys.part_of_proof(key) == (key in PROOF)
-    assert keys.written_once(key)
+    assert part_of_proof(key) == (key in PROOF)
+    assert written_once(key)
     if key not in PROOF:
         with pytest.raises(WrittenOnceError):
             a_table().write([Delete(key, over=True)])
@@ -111,7 +129,7 @@ def test_only_a_persons_proof_goes_and_only_where_it_is_said_to_be_over(key: Key
 
 def test_everything_else_may_change() -> None:
     """How somebody stands, a draft, what is sealed: the portal works on."""
-    assert not [key for key in OFTEN if keys.written_once(key)]
+    assert not [key for key in OFTEN if written_once(key)]
 
 
 @pytest.mark.parametrize("call", ["write", "put"])
@@ -119,7 +137,7 @@ def test_the_error_names_the_kind_of_item_and_nobody(call: str) -> None:
     """A receipt's number opens its page, and a person's id is a person's: neither gets into a
     log.
     """
-    key, table = keys.receipt_key(CLINIC, ID, 1), a_table()
+    key, table = receipt_key(CLINIC, ID, 1), a_table()
     asked: Any = [Replace(key, {})] if call == "write" else Put(key, {})
     with pytest.raises(WrittenOnceError, match=r"^Replace of RECEIPT$"):
         getattr(table, call)(asked)
@@ -154,7 +172,7 @@ def test_a_change_of_what_is_written_once_reaches_the_function_that_tells_of_it(
     assert told_to_the_stream("MODIFY", key)
     assert told_to_the_stream("REMOVE", key)
     assert not told_to_the_stream("INSERT", key)
-    assert told_to_the_stream("INSERT", keys.outbox_key(CLINIC, ID))
+    assert told_to_the_stream("INSERT", outbox_key(CLINIC, ID))
 
 
 @pytest.mark.parametrize("key", OFTEN)

@@ -26,7 +26,8 @@ from chalicelib.jobs.publication_walk import RULES, Walk, walk_on
 from chalicelib.notices.edition import make_edition
 from chalicelib.portal import Portal, get_portal
 from chalicelib.store import audit, outbox
-from chalicelib.store.keys import SHARDS, letter_key, outbox_key
+from chalicelib.store.keys.key import SHARDS
+from chalicelib.store.keys.messages import letter_key, outbox_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Delete
 from infra.local.aws import ACCOUNT, REGION, aws_environment, ministack

@@ -7,7 +7,7 @@ import pytest
 from chalicelib.portal import get_portal
 from chalicelib.store import people, webhooks
 from chalicelib.store.encryption import encrypted_under
-from chalicelib.store.keys import clinic_key
+from chalicelib.store.keys.clinics import clinic_key
 from chalicelib.store.personal_data import reveal
 from infra.__main__ import main
 from tests.cast import ANNA, environment

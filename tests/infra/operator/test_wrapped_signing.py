@@ -20,7 +20,7 @@ from chalicelib.receipts import jws
 from chalicelib.settings import BY_KMS, BY_WRAPPED_KEY
 from chalicelib.store import outbox, signatures
 from chalicelib.store.items import Item
-from chalicelib.store.keys import wrapped_signing_key
+from chalicelib.store.keys.clinics import wrapped_signing_key
 from chalicelib.store.kms_signer import KmsSigner
 from chalicelib.store.signer import KEY_KNOWN_FOR, Signer, SigningUnavailableError
 from chalicelib.store.wrapped_signer import WrappedSigner, destroy_key, replace_key

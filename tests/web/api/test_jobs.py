@@ -19,7 +19,7 @@ from chalicelib.receipts.certificates import verify_certificate
 from chalicelib.services.jobs import STOPPED
 from chalicelib.store import jobs
 from chalicelib.store.job_machine import JobMachine
-from chalicelib.store.keys import job_key
+from chalicelib.store.keys.jobs import job_key
 from chalicelib.store.writes import Put
 from infra.operator import keys
 from tests.cast import TBILISI

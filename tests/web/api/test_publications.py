@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import instant
 from chalicelib.store import publications
-from chalicelib.store.keys import publication_key
+from chalicelib.store.keys.people import publication_key
 from infra.operator import data_keys
 from tests.web.client import Answer, Program
 from tests.web.letterbox import carried

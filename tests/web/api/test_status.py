@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.store import compact
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from chalicelib.store.writes import SetKept
 from tests.cast import RIGA
 from tests.web.client import Client, Program

@@ -21,7 +21,8 @@ from chalicelib.store import people as roll
 from chalicelib.store import withdrawal_orders
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.decisions import PersonalData, decision_writes
-from chalicelib.store.keys import Key, contact_key
+from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.people import contact_key
 from chalicelib.store.lookup import Identification, Lookup, fresh_subject
 from chalicelib.store.writes import NextNumber, Write
 from tests.factories import on_paper

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.store import outbox
-from chalicelib.store.keys import Key
+from chalicelib.store.keys.key import Key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import MOUNTS, Answer, Client, Program
 from tests.web.page_reader import Page, open_page

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.instants import instant
 from chalicelib.domain.local_time import local_day
 from chalicelib.presentation.i18n import format_date
-from chalicelib.store.keys import notice_key
+from chalicelib.store.keys.clinics import notice_key
 from tests.pdf_file import PdfFile
 from tests.web.client import Client
 from tests.web.page_reader import Page

@@ -14,7 +14,7 @@ from chalicelib.domain.lists import ListCounts, Mode
 from chalicelib.receipts import jws
 from chalicelib.receipts.certificates import file_hash
 from chalicelib.services.list_certificates import Certified, issue_certificate
-from chalicelib.store.keys import signature_key
+from chalicelib.store.keys.receipts import signature_key
 from chalicelib.web.requests import MAX_RAW_FILE, MAX_UPLOAD
 from infra.__main__ import main
 from tests.cast import RIGA, TBILISI

@@ -10,7 +10,7 @@ import pytest
 from chalicelib.domain.withdrawal_reasons import WithdrawalReason
 from chalicelib.portal import get_portal
 from chalicelib.store import withdrawal_reasons
-from chalicelib.store.keys import tally_key
+from chalicelib.store.keys.counts import tally_key
 from chalicelib.store.writes import AddCounts
 from tests.web.client import Program
 from tests.web.page_reader import Page

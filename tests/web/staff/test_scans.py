@@ -13,7 +13,7 @@ from chalicelib.jobs.catch_up import clear_erased
 from chalicelib.portal import Portal, get_portal
 from chalicelib.services.scans import list_scans, remove_scans
 from chalicelib.services.subject_rights import erase
-from chalicelib.store.keys import scan_key
+from chalicelib.store.keys.people import scan_key
 from chalicelib.store.scans import ScanFiles, ScansUnavailableError, UnknownScanError
 from chalicelib.store.scans import read as read_scan
 from tests.policies import under_policy_of
