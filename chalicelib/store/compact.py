@@ -67,7 +67,7 @@ def unpack(packed: bytes) -> str:
         raise ValueError("no dictionary has this number")
     inflate = zlib.decompressobj(zdict=dictionary)
     try:
-        text = inflate.decompress(packed[1:]) + inflate.flush()
+        text = inflate.decompress(packed[1:])
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if not inflate.eof or inflate.unused_data:

@@ -78,12 +78,14 @@ class Lookup:
         known_at: Instant,
     ) -> Mapping[str, Mapping[QuestionId, AnswerSummary]]:
         """Give people's answers, by id, with what is being stopped for everybody under contacts."""
+        stops = [(contact, stop) for contact in under for stop in self.stops(contact)]
+        if not stops:
+            return standings
         told = dict(standings)
-        for contact, people in under.items():
-            for stop in self.stops(contact):
-                for person in people:
-                    if stop.reaches(person, contact):
-                        told[person.id] = stop.with_stop(told[person.id], at=at, known_at=known_at)
+        for contact, stop in stops:
+            for person in under[contact]:
+                if stop.reaches(person, contact):
+                    told[person.id] = stop.with_stop(told[person.id], at=at, known_at=known_at)
         return told
 
     def stops(self, contact: Contact) -> tuple[PendingStop, ...]:
