@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.consent import (
@@ -80,7 +80,7 @@ def an_answer(answer: str = "yes", at: str = MORNING, **changed: Any) -> Recorde
         channel=Channel.WEB,
         assurance=Assurance.SELF_ASSERTED,
     )
-    return replace(recorded, **changed)
+    return recorded._replace(**changed)
 
 
 def a_summary(*answers: RecordedAnswer) -> AnswerSummary:
@@ -103,9 +103,10 @@ def summaries_earlier(summaries: Mapping[str, AnswerSummary]) -> dict[str, Any]:
     """Write summaries as an earlier version did."""
     stored = {}
     for question, summary in summaries.items():
-        parts = {name: part for name, part in asdict(summary).items() if part}
+        parts = {name: part for name, part in summary._asdict().items() if part}
         parts.pop("restricted", None)
         for name in parts.keys() & {"last", "claim"}:
+            parts[name] = parts[name]._asdict()
             if parts[name]["effective_until"] is None:
                 del parts[name]["effective_until"]
         stored[question] = parts

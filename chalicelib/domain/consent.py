@@ -16,7 +16,6 @@ same answers always give the same state.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
 
@@ -133,8 +132,7 @@ OrderKey = tuple[Instant, bool, int]
 """What orders answers: when it was given, whether it stops, the version of its receipt."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedAnswer:
+class RecordedAnswer(NamedTuple):
     """One answer to one question, as a receipt recorded it."""
 
     answer: Answer
@@ -190,8 +188,7 @@ class RecordedAnswer:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerSummary:
+class AnswerSummary(NamedTuple):
     """What the state of one question depends on, out of all answers given to it.
 
     Each part is the first or the last answer of its kind by when it was given. So the summary is
@@ -221,15 +218,15 @@ class AnswerSummary:
     def with_answer(self, answer: RecordedAnswer) -> Self:
         """Give the summary with one more answer."""
         if answer.awaits_confirmation:
-            return replace(self, claim=_later_answer(self.claim, answer))
+            return self._replace(claim=_later_answer(self.claim, answer))
         last = _later_answer(self.last, answer)
         given = (answer.order_key[0], answer.version)
         if answer.answer is Answer.YES:
             first_yes = min(self.first_yes or given, given)
-            return replace(self, last=last, first_yes=first_yes)
+            return self._replace(last=last, first_yes=first_yes)
         stop = (given, answer.answer)
         first_stop = min(self.first_stop or stop, stop)
-        return replace(self, last=last, first_stop=first_stop)
+        return self._replace(last=last, first_stop=first_stop)
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:

@@ -262,7 +262,7 @@ def with_restriction(
 ) -> Mapping[QuestionId, AnswerSummary]:
     """Give summaries that each say whether the person's processing is restricted."""
     return {
-        question: replace(summary, restricted=restricted) for question, summary in summaries.items()
+        question: summary._replace(restricted=restricted) for question, summary in summaries.items()
     }
 
 

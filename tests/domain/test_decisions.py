@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from chalicelib.domain.consent import (
@@ -37,12 +35,12 @@ SECOND = NoticeInForce("2.0", "2026-11-20T08:00:00.000Z")
 YES = an_answer(at=OPENING, notice_version="2.0")
 BEFORE: dict[str, AnswerSummary | None] = {
     "never_asked": None,
-    "pending": a_summary(replace(YES, confirm_by=LATER)),
+    "pending": a_summary(YES._replace(confirm_by=LATER)),
     "granted": a_summary(YES),
     "refused": a_summary(an_answer("no", OPENING)),
     "withdrawn": a_summary(an_answer("withdraw", OPENING)),
-    "expired": a_summary(replace(YES, expires_at="2026-11-10T00:00:00.000Z")),
-    "superseded": a_summary(replace(YES, notice_version="1.4")),
+    "expired": a_summary(YES._replace(expires_at="2026-11-10T00:00:00.000Z")),
+    "superseded": a_summary(YES._replace(notice_version="1.4")),
 }
 AFTER = {
     # before:       (Yes of a proven person, Yes of who only claims the contact, No, withdrawal)
