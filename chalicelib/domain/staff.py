@@ -133,6 +133,11 @@ class StaffMember:
         return self.ended_at is None
 
     @property
+    def is_only_invited(self) -> bool:
+        """Whether they never signed in: they have neither a passkey nor an account."""
+        return not self.passkeys and not self.account
+
+    @property
     def scopes(self) -> tuple[str, ...]:
         """What they may do."""
         return scopes_of(self.role)

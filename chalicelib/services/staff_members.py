@@ -147,10 +147,11 @@ def _is_administrator(member: StaffMember) -> bool:
 def _another(table: Table, member: StaffMember) -> StaffMember:
     """Give another administrator, who must still be one when this one is none any more.
 
-    So two who end each other's access in one moment do not both. Raises LastAdministratorError.
+    So two who end each other's access in one moment do not both. Who was invited and never came
+    does not count: the link may be lost. Raises LastAdministratorError.
     """
     for each in staff.members(table, member.clinic):
-        if each.id != member.id and _is_administrator(each):
+        if each.id != member.id and _is_administrator(each) and not each.is_only_invited:
             return each
     raise LastAdministratorError
 

@@ -275,8 +275,12 @@ STAFF: Mapping[str, StaffPlace] = {
     "POST /staff/settings/link-keys/{key}": StaffPlace(
         "staff.keys:act_on_link_key", ("keys:write",), fresh=True
     ),
-    "GET /staff/settings/tablets": StaffPlace("staff.kiosks:tablets_page", ("keys:write",)),
-    "POST /staff/settings/tablets": StaffPlace("staff.kiosks:change_tablets", ("keys:write",)),
+    "GET /staff/settings/tablets": StaffPlace(
+        "staff.kiosks:tablets_page", ("keys:write",), fresh=True
+    ),
+    "POST /staff/settings/tablets": StaffPlace(
+        "staff.kiosks:change_tablets", ("keys:write",), fresh=True
+    ),
     "GET /staff/people/{subject}/kiosk": StaffPlace(
         "staff.kiosks:hand_over_page", ("receipts:write",)
     ),

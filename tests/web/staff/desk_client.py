@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.domain.staff import Role, StaffMember
+from chalicelib.domain.staff import Passkey, Role, StaffMember
 from chalicelib.portal import Portal
 from chalicelib.services import staff_members, staff_sessions
+from chalicelib.store import staff
 from chalicelib.web.staff.entrance import SESSION_COOKIE
 from tests.web.client import Answer, Client, Fields
 from tests.web.page_reader import Page
@@ -79,8 +80,10 @@ def tokens(text: str) -> list[str]:
 def sign_in(portal: Portal, clinic: str, role: Role, name: str = "Ilze Kalniņa") -> DeskClient:
     """Make somebody of a role at a clinic, and sign them in."""
     now = portal.clock()
-    member, _ = staff_members.invite(
+    invited, _ = staff_members.invite(
         portal.table, clinic, name, role, "en", by=staff_members.OPERATOR, now=now
     )
+    member = invited.with_passkey(Passkey("b2YtYS10ZXN0", "", "a test", now))
+    portal.table.write([staff.changed_member(invited, member)])
     secret = staff_sessions.begin(portal, member, "a test", now)
     return DeskClient(member, secret)

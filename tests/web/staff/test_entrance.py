@@ -93,6 +93,22 @@ def test_the_last_administrator_stays(portal: RunningPortal, desk_client: SignIn
     assert staff_sessions.find(portal.in_process, desk.secret, portal.in_process.clock())
 
 
+def test_who_never_took_up_their_invitation_is_no_other_administrator(
+    portal: RunningPortal, desk_client: SignIn
+) -> None:
+    """Their link may be lost; once they came, the one who invited them may go."""
+    program = portal.open_clinic()
+    desk = desk_client(program, "administrator")
+    now, by, clinic = portal.in_process.clock(), desk.member.id, program.clinic
+    staff_members.invite(portal.table, clinic, "Maija", Role.ADMINISTRATOR, "lv", by=by, now=now)
+    with pytest.raises(staff_members.LastAdministratorError):
+        staff_members.end_access(portal.table, clinic, by, by=by, now=now)
+    assert desk.get("/staff/team").status == 200
+    desk_client(program, "administrator", name="Inese")
+    staff_members.end_access(portal.table, clinic, by, by=by, now=now)
+    assert desk.get("/staff/team").status == 303
+
+
 def test_two_administrators_who_end_each_other_at_once_do_not_both(
     portal: RunningPortal, desk_client: SignIn
 ) -> None:
