@@ -74,7 +74,7 @@ def make_ready(app: Application, portal: Portal) -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
     try:
-        with portal.clinics.with_throwaway_keys():
+        with portal.clinics.with_throwaway_keys(), portal.shown_pages.rendering_anew():
             for event in _visits(portal):
                 app(event, None)
     except PortalError as error:
@@ -112,15 +112,17 @@ def _let_go(portal: Portal) -> None:
 
 
 def _visits(portal: Portal) -> Iterator[Event]:
-    """Give a visit to each page that asks for a decision, in each language of its clinic."""
+    """Give a visit to each page that asks for a decision, in each language of its clinic.
+
+    And one to what is not there: it has the portal's own colours, as answers without a clinic do.
+    """
     clinics = list(islice(portal.clinics.all(), CLINICS))
     for clinic in clinics:
         languages = portal.directory.look_up(clinic).published.clinic.languages
         for language in languages:
             yield _visit(f"/{clinic}", language)
             yield _visit(f"/{clinic}/withdraw", language)
-    if not clinics:
-        yield _visit(f"/{NO_CLINIC}", "en")
+    yield _visit(f"/{NO_CLINIC}", "en")
 
 
 def _visit(path: str, language: str) -> Event:

@@ -6,9 +6,11 @@ a form is kept as it was prepared, so that a process that starts renders nothing
 (docs/decisions/0046-prepared-pages.md).
 """
 
+import contextlib
 import hashlib
 import json
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.domain.clinic import Clinic
@@ -94,6 +96,15 @@ class ShownPages:
         self._build = build
         self._kept: dict[PageName, str] = {}
         self._prepared: dict[tuple[PageName, bool], PreparedPage] = {}
+
+    @contextlib.contextmanager
+    def rendering_anew(self) -> Iterator[None]:
+        """Render every page, whatever others prepared: afterwards the templates are loaded."""
+        build, self._build = self._build, None
+        try:
+            yield
+        finally:
+            self._build = build
 
     def page_sha256(self, template: str, clinic: Clinic, lang: str) -> str:
         """Give the SHA-256 of the page as it is shown in a language, having kept it."""

@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Request, Response
 
 from chalicelib import log
+from chalicelib.domain.brand import NO_BRAND
 from chalicelib.domain.one_line import one_line
 from chalicelib.portal import get_portal
 from chalicelib.web.errors import elsewhere, wrong_method
@@ -63,7 +64,7 @@ def _policy_for(kind: str) -> str:
         return NO_PAGE
     from chalicelib.presentation.templates import content_security_policy  # noqa: PLC0415 - pages bring their own
 
-    return content_security_policy()
+    return content_security_policy(brand=NO_BRAND)
 
 
 def leads_somewhere(
