@@ -27,8 +27,7 @@ CLINICS = 20
 they are asked for, as after a cold start."""
 
 NO_CLINIC = "-"
-"""An address that is no clinic's: what it takes to answer it is ready where there is no clinic
-yet."""
+"""An address that is no clinic's: what it takes to answer it is ready, be there a clinic or not."""
 
 LIBRARIES = (
     "babel.dates",
