@@ -147,7 +147,7 @@ def _end(arguments: argparse.Namespace) -> None:
         raise CommandError(reason) from None
     except LastAdministratorError:
         reason = f"{arguments.member} is the only administrator of {arguments.clinic}"
-        raise CommandError(f"{reason}: invite another one first.") from None
+        raise CommandError(f"{reason} who ever signed in: invite another one first.") from None
     print(f"The access of {arguments.member} is ended.")
 
 
