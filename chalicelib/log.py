@@ -13,8 +13,8 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 def log() -> Logger:
     """Give the process's logger.
 
-    Lines do not name where in the code they are written, which one reads in each is told by its
-    message: CloudWatch charges by the byte.
+    No line names its place in the code (Powertools' `location`): its message says as much, and
+    CloudWatch charges by the byte.
     """
     return Logger(service="consent-portal", location=None)
 

@@ -45,9 +45,10 @@ class Settings(NamedTuple):
     `public_url` is the address patients see where the portal has its own domain; empty, the
     request's own address is used. `signing_key` is the KMS alias of the key that signs receipts and
     certificates of lists; empty, nothing is signed and all wait. `signing` says whether a key
-    wrapped by the KMS key `clinic_key` (ARN) signs receipts instead. `mail_from` is the address e-mails come from,
-    `mail_configuration` the SES configuration set that reports what became of them, `sms_sender`
-    the name text messages come from; without `mail_from` everything waits to be sent. `budgets` are
+    wrapped by the KMS key `clinic_key` (ARN) signs receipts instead. `mail_from` is the address
+    e-mails come from, `mail_configuration` the SES configuration set that reports what became of
+    them, `sms_sender` the name text messages come from; without `mail_from` everything waits to be
+    sent. `budgets` are
     how many messages a day may go out, `letters_per_round` how many that nobody asked for in five
     minutes, `clinic_posts_per_second` how many forms of one kind one clinic takes.
     `job_bucket` and `job_machine` are the S3 bucket and the state machine (ARN) of jobs; without

@@ -27,7 +27,7 @@ CLINICS = 20
 they are asked for, as after a cold start."""
 
 NO_CLINIC = "-"
-"""An address that is no clinic's: what it takes to answer it is ready, be there a clinic or not."""
+"""An address that is no clinic's. It is visited too, so that its page is ready."""
 
 LIBRARIES = (
     "babel.dates",

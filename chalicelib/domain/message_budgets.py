@@ -2,7 +2,7 @@
 
 They limit what somebody can make the portal send who fills in its forms by a program. A day is one
 of UTC. Messages that confirm a withdrawal have budgets of their own, so that no flood of other
-messages keeps them back. docs/decisions/0014 tells why these numbers.
+messages keeps them back. docs/decisions/0018 tells why these numbers.
 """
 
 from collections.abc import Iterator

@@ -11,10 +11,7 @@ from chalicelib.portal import Portal
 from chalicelib.services.audit_seals import last_finished_day, seal_until
 from chalicelib.store import audit_seals
 from chalicelib.store.audit_seals import SealingBookmark
-from chalicelib.store.signer import (
-    Signer,
-    SigningUnavailableError,
-)
+from chalicelib.store.signer import Signer, SigningUnavailableError
 from chalicelib.store.table import UnavailableError
 
 _WRONG_AT_ONE = (SigningUnavailableError, UnavailableError, ValueError, LookupError, TypeError)

@@ -19,10 +19,7 @@ from chalicelib.store import withdrawal_orders as stored_orders
 from chalicelib.store.encryption import KeysUnavailableError
 from chalicelib.store.erasures import PendingErasure
 from chalicelib.store.scans import ScansUnavailableError
-from chalicelib.store.signer import (
-    Signer,
-    SigningUnavailableError,
-)
+from chalicelib.store.signer import Signer, SigningUnavailableError
 from chalicelib.store.table import BATCH, ContendedError, Table
 
 _ROUND_SECONDS = 300

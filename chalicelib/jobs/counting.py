@@ -21,10 +21,7 @@ from chalicelib.store import people, statistics
 from chalicelib.store.keys.people import subject_pk
 from chalicelib.store.keys.receipts import counted_key, signature_key
 from chalicelib.store.receipts import read_receipt
-from chalicelib.store.signer import (
-    Signer,
-    SigningUnavailableError,
-)
+from chalicelib.store.signer import Signer, SigningUnavailableError
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 
 SETTLED = timedelta(hours=1)

@@ -25,8 +25,8 @@ from chalicelib.messages.rules import UNSOLICITED
 from chalicelib.store import message_budgets, rate_limits
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import bucket_key, shared_bucket_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.limits import bucket_key, shared_bucket_key
 from chalicelib.store.message_budgets import BudgetPart, BudgetUse
 from chalicelib.store.table import ConflictError, ContendedError, Table
 

@@ -16,8 +16,8 @@ from markupsafe import escape
 
 from chalicelib.domain.brand import Brand
 
-BUILD_ID = Path(__file__).resolve().parents[2] / "templates/compiled/build-id"
-"""A hash of the whole bundle; the source tree has none."""
+BUILD_ID_FILE = Path(__file__).resolve().parents[2] / "templates/compiled/build-id"
+"""Holds a hash of what the bundle was built from. The source tree has no such file."""
 
 PLACES = _ROOT, _STATE, _QUERY = "\x01", "\x02", "\x03"
 """What stands where something is filled in: control characters, which no text of a clinic can hold
@@ -61,7 +61,7 @@ class PreparedPage(NamedTuple):
 
 def prepare(template: str, lang: str, *, with_query: bool, **context: Any) -> PreparedPage:
     """Render a page; `with_query` for visits whose `kept_query` is not empty."""
-    from chalicelib.presentation.templates import content_security_policy, render  # noqa: PLC0415 - see above
+    from chalicelib.presentation.templates import content_security_policy, render  # noqa: PLC0415 - loads Jinja
 
     kept_query = f"&{_QUERY}" if with_query else ""
     rendered = render(template, lang, root=_ROOT, state=_STATE, kept_query=kept_query, **context)
@@ -77,6 +77,6 @@ def build_id() -> str | None:
     None where it runs from its sources, which may change at any time.
     """
     try:
-        return BUILD_ID.read_text(encoding="ascii")
+        return BUILD_ID_FILE.read_text(encoding="ascii")
     except FileNotFoundError:
         return None

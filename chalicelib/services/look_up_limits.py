@@ -16,8 +16,8 @@ from chalicelib.portal import Portal
 from chalicelib.services.authorized_call import AuthorizedCall
 from chalicelib.store import alerts as kept_alerts
 from chalicelib.store.alerts import Alert, AlertKind
-from chalicelib.store.keys.access import bucket_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.limits import bucket_key
 from chalicelib.store.rate_limits import ATTEMPTS, take_from
 from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put

@@ -41,7 +41,7 @@ from chalicelib.domain.errors import RejectedError, ServiceUnavailableError
 from chalicelib.domain.instants import Instant, instant, moment
 from chalicelib.domain.staff import Passkey, StaffMember
 from chalicelib.portal import Portal
-from chalicelib.store.keys.access import spent_challenge_key
+from chalicelib.store.keys.desk import spent_challenge_key
 from chalicelib.store.writes import Put
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)

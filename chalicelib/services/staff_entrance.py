@@ -17,7 +17,7 @@ from chalicelib.services import passkeys, staff_sessions
 from chalicelib.services.passkeys import PasskeyRefusedError, RelyingParty
 from chalicelib.services.staff_members import find_invitation
 from chalicelib.store import audit, staff
-from chalicelib.store.keys.access import sign_in_bucket_key
+from chalicelib.store.keys.desk import sign_in_bucket_key
 from chalicelib.store.rate_limits import take_from
 from chalicelib.store.table import ConflictError, ContendedError
 

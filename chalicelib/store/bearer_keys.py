@@ -13,7 +13,7 @@ from datetime import date
 from chalicelib.domain.api_keys import BearerKey
 from chalicelib.domain.instants import Instant
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import api_key_key, key_name_key
+from chalicelib.store.keys.programs import api_key_key, key_name_key
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import Put, RaiseNumber, SetBody, Write
 

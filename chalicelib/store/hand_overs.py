@@ -7,7 +7,7 @@ cleared away a day after its time.
 from dataclasses import dataclass, field
 
 from chalicelib.domain.kiosks import HandOver
-from chalicelib.store.keys.access import tablet_code_key
+from chalicelib.store.keys.desk import tablet_code_key
 from chalicelib.store.keys.key import Key
 from chalicelib.store.kiosks import code_values
 from chalicelib.store.table import Table

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 from chalicelib.domain.errors import NotFoundError
 from chalicelib.domain.jobs import Job, Part
-from chalicelib.store.keys.access import key_name_key
 from chalicelib.store.keys.jobs import job_call_key, job_key, job_part_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.programs import key_name_key
 from chalicelib.store.table import ConflictError, Table
 from chalicelib.store.writes import Put, SetBody, Write
 

@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.domain.instants import Instant, moment
 from chalicelib.domain.kiosks import KEPT_FOR, Pairing, Tablet
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import tablet_code_key, tablet_key
+from chalicelib.store.keys.desk import tablet_code_key, tablet_key
 from chalicelib.store.keys.key import Key
 from chalicelib.store.table import ConflictError, ContendedError, Table, UnavailableError
 from chalicelib.store.writes import Put, SetBody

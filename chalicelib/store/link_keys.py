@@ -24,7 +24,7 @@ from chalicelib.domain.program_links import (
 from chalicelib.store.clinics import Clinics, UnknownClinicError
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import link_secret_key
+from chalicelib.store.keys.programs import link_secret_key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put, SetBody
 

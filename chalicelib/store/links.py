@@ -14,8 +14,8 @@ from chalicelib.store import audit
 from chalicelib.store.clinics import Clinics
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import api_key_key, key_name_key, link_key, links_call_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.programs import api_key_key, key_name_key, link_key, links_call_key
 from chalicelib.store.table import BATCH, ConflictError, Table
 from chalicelib.store.writes import Put, SetBody
 

@@ -20,10 +20,10 @@ from chalicelib.store import contacts as contacts_of
 from chalicelib.store.clinics import Clinics, Published
 from chalicelib.store.contacts import ContactPeople
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import api_key_key
 from chalicelib.store.keys.clinics import clinic_key
 from chalicelib.store.keys.key import Key
 from chalicelib.store.keys.people import person_key
+from chalicelib.store.keys.programs import api_key_key
 from chalicelib.store.people import kept_in, read_person
 from chalicelib.store.rate_limits import RateLimits, Taking
 from chalicelib.store.table import Table

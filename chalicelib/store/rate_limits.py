@@ -19,8 +19,8 @@ from chalicelib.domain.rate_limits import (
 )
 from chalicelib.store.encryption import ClinicKey
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import bucket_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.limits import bucket_key
 from chalicelib.store.table import ConflictError, ContendedError, Table
 from chalicelib.store.writes import Put, Spend, Try
 

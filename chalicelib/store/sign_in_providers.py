@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chalicelib.domain.sign_in_providers import SignInProvider
 from chalicelib.store.encryption import ClinicKey
-from chalicelib.store.keys.access import sign_in_provider_key
+from chalicelib.store.keys.desk import sign_in_provider_key
 from chalicelib.store.keys.key import Key
 from chalicelib.store.table import Table
 from chalicelib.store.writes import Put

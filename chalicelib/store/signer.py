@@ -63,9 +63,9 @@ def public_jwk(der: bytes) -> dict[str, str]:
 
     Raises SigningUnavailableError for another kind.
     """
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415 - as above
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - as above
-    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415 - no page signs anything
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - no page signs anything
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415 - no page signs anything
 
     key = load_der_public_key(der)
     if isinstance(key, Ed25519PublicKey):
@@ -87,7 +87,7 @@ def public_jwk(der: bytes) -> dict[str, str]:
 
 def from_der(der: bytes) -> bytes:
     """Write an ECDSA signature as JWS does; KMS gives DER (RFC 3279, 2.2.3)."""
-    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415 - no page signs anything
 
     return jws.es256(*decode_dss_signature(der))
 

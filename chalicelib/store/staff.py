@@ -16,7 +16,7 @@ from chalicelib.domain.staff import (
     digest,
 )
 from chalicelib.store.items import Item
-from chalicelib.store.keys.access import (
+from chalicelib.store.keys.desk import (
     account_key,
     invitation_key,
     listed_session_key,

@@ -79,7 +79,7 @@ class WrappedSigner:
 
     def sign(self, key: SigningKey, message: bytes) -> bytes:
         """Sign with exactly this key, in this process."""
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415 - never loaded for the core alone
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415 - a page signs no receipt
         from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
 
         if self._held is None or self._held.key.kid != key.kid:

@@ -14,7 +14,7 @@ from chalicelib.portal import get_portal, system_clock
 from chalicelib.services import staff_members
 from chalicelib.services.staff_members import OPERATOR, InvitedAlreadyError
 from chalicelib.store import publishing
-from chalicelib.store.keys.access import api_key_key
+from chalicelib.store.keys.programs import api_key_key
 from chalicelib.store.table import Table
 from infra.operator import keys, publish, staff
 from infra.operator.cli.clinic_file import FileError

@@ -17,8 +17,8 @@ from chalicelib.domain.rate_limits import (
 )
 from chalicelib.messages.quotas import MessageQuotas
 from chalicelib.portal import Portal
-from chalicelib.store.keys.access import bucket_key, shared_bucket_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.limits import bucket_key, shared_bucket_key
 from tests.cast import RIGA
 from tests.factories import MORNING
 

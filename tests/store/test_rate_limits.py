@@ -29,7 +29,7 @@ from chalicelib.domain.rate_limits import (
 )
 from chalicelib.portal import Portal
 from chalicelib.services import decisions, withdrawals
-from chalicelib.store.keys.access import bucket_key
+from chalicelib.store.keys.limits import bucket_key
 from chalicelib.store.lookup import Identification
 from chalicelib.store.rate_limits import RateLimits
 from chalicelib.store.table import ContendedError

@@ -24,7 +24,7 @@ from chalicelib.messages.transports import Email, TextMessage
 from chalicelib.portal import Portal
 from chalicelib.store import confirmation_codes, links, people
 from chalicelib.store import reminders as told
-from chalicelib.store.keys.access import shared_bucket_key
+from chalicelib.store.keys.limits import shared_bucket_key
 from chalicelib.store.writes import Delete
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Fields

@@ -9,8 +9,8 @@ import pytest
 from chalicelib.domain.contacts import Contact, ContactKind
 from chalicelib.domain.instants import moment
 from chalicelib.domain.links import Link, read_token
-from chalicelib.store.keys.access import link_key
 from chalicelib.store.keys.key import Key
+from chalicelib.store.keys.programs import link_key
 from tests.cast import RIGA, TBILISI
 from tests.web.client import Client, Program
 from tests.web.letterbox import carried, token_in

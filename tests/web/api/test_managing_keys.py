@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.api_keys import PATTERN, SCOPES, BearerKey, digest, has_checksum
 from chalicelib.domain.instants import instant, moment
 from chalicelib.portal import get_portal, system_clock
-from chalicelib.store.keys.access import api_key_key
+from chalicelib.store.keys.programs import api_key_key
 from chalicelib.store.writes import Replace
 from infra.operator import keys
 from tests.cast import TBILISI

@@ -17,7 +17,7 @@ from chalicelib.domain.rate_limits import CONTACT
 from chalicelib.receipts.formats.registry import FORMATS
 from chalicelib.services import data_export_parts
 from chalicelib.store import links, receipts
-from chalicelib.store.keys.access import link_key
+from chalicelib.store.keys.programs import link_key
 from tests.cast import ANNA, ANNA_PHONE
 from tests.web.client import Answer, Client, Program
 from tests.web.letterbox import a_token, carried, token_in

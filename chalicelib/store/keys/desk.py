@@ -1,16 +1,6 @@
-"""Who may ask: bearer keys, links, the desk's people and tablets."""
+"""The desk: who signs in there, how, and the tablets it hands over."""
 
 from chalicelib.store.keys.key import Key
-
-
-def api_key_key(digest: str) -> Key:
-    """A bearer key, by the SHA-256 of its secret."""
-    return Key(f"KEY#{digest}", "KEY")
-
-
-def key_name_key(clinic: str, key_id: str) -> Key:
-    """Which bearer key has this id."""
-    return Key(f"CLINIC#{clinic}#KEYS", f"APIKEY#{key_id}")
 
 
 def staff_member_key(clinic: str, member: str) -> Key:
@@ -58,16 +48,6 @@ def sign_in_bucket_key(digest: str) -> Key:
     return Key(f"STAFF#{digest}", "LIMIT")
 
 
-def link_key(link: str) -> Key:
-    """A link into the portal, by the hash of its secret."""
-    return Key(f"LINK#{link}", "LINK")
-
-
-def link_secret_key(clinic: str, key_id: str) -> Key:
-    """A link key of a clinic's program, by its id; all of a clinic's stand together."""
-    return Key(f"CLINIC#{clinic}#LINKKEYS", f"KEY#{key_id}")
-
-
 def tablet_key(clinic: str, tablet: str) -> Key:
     """A kiosk tablet that was paired with a clinic; all of a clinic's stand together."""
     return Key(f"CLINIC#{clinic}#KIOSKS", f"TABLET#{tablet}")
@@ -76,18 +56,3 @@ def tablet_key(clinic: str, tablet: str) -> Key:
 def tablet_code_key(clinic: str, digest: str) -> Key:
     """A code that is typed at a tablet, by its HMAC."""
     return Key(f"CLINIC#{clinic}#KIOSKS", f"CODE#{digest}")
-
-
-def links_call_key(call: str) -> Key:
-    """The body of a call for links, by the HMAC of its bearer key and Idempotency-Key."""
-    return Key(f"LINK#{call}", "CALL")
-
-
-def bucket_key(clinic: str, digest: str) -> Key:
-    """One token bucket, by the HMAC of what it is for."""
-    return Key(f"CLINIC#{clinic}#LIMIT#{digest}", "LIMIT")
-
-
-def shared_bucket_key(digest: str) -> Key:
-    """One token bucket that all clinics share, by the HMAC of what it is for."""
-    return Key(f"LIMIT#{digest}", "LIMIT")
